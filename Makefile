@@ -1,0 +1,59 @@
+# make serve   an environment without torch, and the service with the bundled model
+# make test    an environment with everything, and every check
+# make train   the training environment alone: .venv/bin/goodserve-train
+
+PYTHON ?= python3
+HOST ?= 127.0.0.1
+PORT ?= 8000
+REPOSITORY ?= models
+# CUDA where a driver answers, else the CPU.
+RUNTIME ?= $(shell nvidia-smi >/dev/null 2>&1 && echo gpu || echo cpu)
+
+SERVE := .venv-serve-$(RUNTIME)
+DEV := .venv
+INSTALL := -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+SOURCES := pyproject.toml constraints.txt
+
+.PHONY: serve train test format clean
+
+serve: $(SERVE)/.done $(REPOSITORY)/active.json
+	$(SERVE)/bin/goodserve serve --host $(HOST) --port $(PORT) --repository $(REPOSITORY)
+
+train: $(DEV)/.done
+
+test: $(DEV)/.done
+	$(DEV)/bin/ruff format --check .
+	$(DEV)/bin/ruff check .
+	$(DEV)/bin/mypy
+	$(DEV)/bin/lint-imports
+	$(DEV)/bin/pytest --cov --cov-report=term:skip-covered
+
+format: $(DEV)/.done
+	$(DEV)/bin/ruff format .
+	$(DEV)/bin/ruff check --fix .
+
+clean:
+	rm -rf .venv .venv-serve-* .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+
+# The folder that is served and published into: at first a copy of the bundled model.
+$(REPOSITORY)/active.json:
+	mkdir -p $(REPOSITORY)
+	cp -r model/bundled/. $(REPOSITORY)/
+
+$(SERVE)/.done: $(SOURCES)
+	$(call environment,$(SERVE))
+	$(SERVE)/bin/python $(INSTALL) --editable '.[$(RUNTIME)]'
+	touch $@
+
+$(DEV)/.done: $(SOURCES)
+	$(call environment,$(DEV))
+	$(DEV)/bin/python $(INSTALL) --editable '.[$(RUNTIME),train,dev]'
+	touch $@
+
+define environment
+@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	{ echo "goodserve needs Python 3.11 or later; name one with PYTHON=..." >&2; exit 1; }
+@$(PYTHON) -c 'import ensurepip' 2>/dev/null || \
+	{ echo "python cannot make environments here: apt-get install python3-venv" >&2; exit 1; }
+$(PYTHON) -m venv $(1)
+endef

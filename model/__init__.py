@@ -1,0 +1,1 @@
+"""What a goodserve model is: FF blocks, the goodness classifier, its contract and repository."""

@@ -1,0 +1,1 @@
+"""The service that answers `/predict` and explains its answers."""

@@ -1,0 +1,165 @@
+"""From a request's body to image files and options, whichever of three ways it came."""
+
+import base64
+import binascii
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+from starlette.datastructures import Headers, UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import ClientDisconnect, Request
+
+from service.errors import (
+    BadRequestError,
+    TooLargeError,
+    UnprocessableError,
+    UnsupportedMediaError,
+    describe,
+)
+from service.schemas import JsonRequest, Options
+
+_OPTION_FIELDS = tuple(Options.model_fields)
+# What curl --data-binary claims unless it is told otherwise.
+_RAW_TYPES = ("", "application/octet-stream", "application/x-www-form-urlencoded")
+
+
+@dataclass(frozen=True)
+class BodyLimits:
+    """What one body may measure."""
+
+    max_request_bytes: int
+    max_images: int
+
+
+@dataclass(frozen=True)
+class Body:
+    """A parsed body: image files as sent, and the options found beside them."""
+
+    images: list[bytes]
+    options: dict[str, object]
+
+
+class _InMemoryParser(MultiPartParser):
+    """Keeps parts in memory: the body's size is limited, and the disk may be read-only."""
+
+    spool_max_size = 2**62
+
+
+async def read_body(request: Request, limits: BodyLimits) -> Body:
+    """Read and parse a body.
+
+    Raises:
+        ClientError: too many bytes or images, none at all, or malformed.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    data = await _read(request, limits.max_request_bytes)
+    if not data:
+        raise BadRequestError("empty-body", "the body is empty: send an image")
+    if kind == "multipart/form-data":
+        body = await _multipart(request.headers, data, limits)
+    elif kind == "application/json":
+        body = _json(data)
+    elif kind in _RAW_TYPES or kind.startswith("image/"):
+        body = Body([data], {})
+    else:
+        detail = f"cannot read {kind}; send multipart/form-data, application/json or an image"
+        raise UnsupportedMediaError("unsupported-body", detail)
+    _check_count(len(body.images), limits.max_images)
+    return body
+
+
+def merge_options(query: dict[str, object], body: Body) -> Options:
+    """Lay the body's options over the query's.
+
+    Raises:
+        UnprocessableError: one is out of range.
+    """
+    try:
+        return Options.model_validate({**query, **body.options})
+    except ValidationError as error:
+        raise UnprocessableError("bad-option", describe(error.errors())) from error
+
+
+async def _read(request: Request, limit: int) -> bytes:
+    declared = request.headers.get("content-length", "")
+    if declared.isdecimal() and int(declared) > limit:
+        raise _too_large(f"{declared} bytes", limit)
+    data = bytearray()
+    try:
+        async for chunk in request.stream():
+            data += chunk
+            if len(data) > limit:
+                raise _too_large("more", limit)
+    except ClientDisconnect as error:
+        detail = "the connection closed before the body was whole"
+        raise BadRequestError("incomplete-body", detail) from error
+    return bytes(data)
+
+
+def _too_large(found: str, limit: int) -> TooLargeError:
+    detail = f"the body has {found}, the limit is {limit} bytes; send fewer or smaller images"
+    return TooLargeError("body-too-large", detail)
+
+
+def _check_count(found: int, limit: int) -> None:
+    if found == 0:
+        raise BadRequestError("no-image", "the body holds no image; send at least one")
+    if found > limit:
+        detail = f"the body holds {found} images, the limit is {limit}; send several requests"
+        raise TooLargeError("too-many-images", detail)
+
+
+async def _multipart(headers: Headers, data: bytes, limits: BodyLimits) -> Body:
+    parser = _InMemoryParser(
+        headers, _once(data), max_files=limits.max_images, max_fields=len(_OPTION_FIELDS)
+    )
+    try:
+        form = await parser.parse()
+    except (MultiPartException, KeyError, ValueError) as error:
+        message = getattr(error, "message", str(error))
+        if "Too many files" in message:
+            detail = f"the limit is {limits.max_images} images; send several requests"
+            raise TooLargeError("too-many-images", detail) from error
+        detail = f"the multipart body is malformed: {message}"
+        raise BadRequestError("malformed-multipart", detail) from error
+    images: list[bytes] = []
+    options: dict[str, object] = {}
+    for name, value in form.multi_items():
+        if isinstance(value, UploadFile):
+            images.append(await value.read())
+        elif name in _OPTION_FIELDS:
+            options[name] = value
+        else:
+            known = ", ".join(_OPTION_FIELDS)
+            detail = f"unknown field {name!r}; image parts need a filename, options are: {known}"
+            raise UnprocessableError("unknown-field", detail)
+    await form.close()
+    return Body(images, options)
+
+
+async def _once(data: bytes) -> AsyncIterator[bytes]:
+    yield data
+
+
+def _json(data: bytes) -> Body:
+    try:
+        parsed = JsonRequest.model_validate_json(data)
+    except ValidationError as error:
+        errors = error.errors(include_input=False, include_url=False)
+        if errors[0]["type"] == "json_invalid":
+            detail = f"the body is not JSON: {errors[0]['msg']}"
+            raise BadRequestError("malformed-json", detail) from error
+        raise UnprocessableError("bad-field", describe(errors)) from error
+    images = [_base64(text, number) for number, text in enumerate(parsed.images, start=1)]
+    return Body(images, parsed.model_dump(include=set(_OPTION_FIELDS), exclude_none=True))
+
+
+def _base64(text: str, number: int) -> bytes:
+    """Decode base64, or a `data:` URL of it."""
+    encoded = text.partition(",")[2] if text.startswith("data:") else text
+    try:
+        return base64.b64decode(encoded, validate=True)
+    except (binascii.Error, ValueError) as error:
+        detail = f"image {number} is not base64: {error}"
+        raise BadRequestError("malformed-base64", detail) from error

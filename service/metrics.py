@@ -1,0 +1,105 @@
+"""What Prometheus may know."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+)
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from model.repository import VersionId
+from service.errors import ClientError, TryLaterError
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+
+_LATENCY_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+_BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+
+
+class Metrics:
+    """Counts for one process; with several workers, gathered from all of them."""
+
+    def __init__(self, *, is_multiprocess: bool) -> None:
+        """Register every metric in a registry of its own."""
+        self._is_multiprocess = is_multiprocess
+        own = self._registry = CollectorRegistry()
+        self._requests = Counter(
+            "goodserve_requests", "Requests to /predict by outcome", ["outcome"], registry=own
+        )
+        self._latency = Histogram(
+            "goodserve_request_duration_seconds",
+            "Seconds from the first byte read to the answer",
+            buckets=_LATENCY_BUCKETS_S,
+            registry=own,
+        )
+        self._batch_size = Histogram(
+            "goodserve_batch_size", "Images in one run", buckets=_BATCH_BUCKETS, registry=own
+        )
+        self._depth = Gauge(
+            "goodserve_queue_depth",
+            "Images that wait for the session",
+            registry=own,
+            multiprocess_mode="livesum",
+        )
+        self._swaps = Counter(
+            "goodserve_swaps", "Versions loaded or refused", ["result"], registry=own
+        )
+        self._active = Gauge(
+            "goodserve_active_version",
+            "1 for the version that serves",
+            ["name", "version"],
+            registry=own,
+            multiprocess_mode="livemax",
+        )
+        self._shown: VersionId | None = None
+
+    @contextmanager
+    def request(self) -> Iterator[None]:
+        """Count one request to /predict and time it, whatever its end."""
+        started = time.perf_counter()
+        outcome = "server_error"
+        try:
+            yield
+            outcome = "ok"
+        except ClientError:
+            outcome = "client_error"
+            raise
+        except TryLaterError:
+            outcome = "try_later"
+            raise
+        finally:
+            self._requests.labels(outcome).inc()
+            self._latency.observe(time.perf_counter() - started)
+
+    def batch(self, size: int) -> None:
+        """Count one run of `size` images."""
+        self._batch_size.observe(size)
+
+    def depth(self, images: int) -> None:
+        """Say how many images wait."""
+        self._depth.set(images)
+
+    def swap(self, active: VersionId | None, *, succeeded: bool) -> None:
+        """Count one attempt to load a version, and say which one serves."""
+        self._swaps.labels("loaded" if succeeded else "refused").inc()
+        if active is None or active == self._shown:
+            return
+        if self._shown is not None:
+            self._active.labels(self._shown.name, self._shown.version).set(0)
+        self._active.labels(active.name, active.version).set(1)
+        self._shown = active
+
+    def render(self) -> bytes:
+        """Write everything in Prometheus' text format."""
+        registry = self._registry
+        if self._is_multiprocess:
+            registry = CollectorRegistry()
+            MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        return generate_latest(registry)

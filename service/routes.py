@@ -1,0 +1,153 @@
+"""The HTTP surface: thin, every decision lies elsewhere."""
+
+from http import HTTPStatus
+from typing import Annotated, Any, cast
+
+import anyio.to_thread
+from fastapi import APIRouter, Query, Request, Response
+
+from model.image import Pixels
+from model.repository import RepositoryError, VersionId
+from service.body import merge_options, read_body
+from service.decode import decode_all
+from service.errors import PROBLEM_JSON, BusyError
+from service.explain import respond
+from service.inference import Answers, SizeChangedError
+from service.metrics import CONTENT_TYPE
+from service.schemas import (
+    REQUEST_BODY,
+    Live,
+    ModelName,
+    Models,
+    PredictResponse,
+    Problem,
+    Ready,
+    RefusedVersion,
+    TopK,
+    VersionInfo,
+)
+from service.state import Service
+
+router = APIRouter()
+
+_SIZE_CHANGES = 3
+_PROBLEMS: dict[int | str, dict[str, Any]] = {
+    status: {"model": Problem, "content": {PROBLEM_JSON: {}}} for status in (400, 413, 415, 422, 503)
+}
+
+
+def _service(request: Request) -> Service:
+    return cast("Service", request.app.state.service)
+
+
+@router.post(
+    "/predict",
+    response_model=PredictResponse,
+    responses=_PROBLEMS,
+    openapi_extra={"requestBody": REQUEST_BODY},
+)
+async def predict(
+    request: Request,
+    top_k: Annotated[TopK | None, Query()] = None,
+    explain: Annotated[bool | None, Query()] = None,  # noqa: FBT002  a query parameter
+) -> Response:
+    """Classify one or many images; with `explain`, say what each layer contributed."""
+    service = _service(request)
+    query: dict[str, object] = {"top_k": top_k, "explain": explain}
+    given = {name: value for name, value in query.items() if value is not None}
+    with service.metrics.request(), service.admission:
+        body = await read_body(request, service.body_limits)
+        options = merge_options(given, body)
+        answers = await _classify(service, body.images)
+        answer = respond(answers, options.top_k, explain=options.explain)
+    return Response(answer.model_dump_json(exclude_none=True), media_type="application/json")
+
+
+async def _classify(service: Service, images: list[bytes]) -> Answers:
+    """Decode and run; once more if a version with another input size came in between."""
+    for _ in range(_SIZE_CHANGES):
+        pixels = await _decode(service, images)
+        try:
+            return await service.batcher.submit(pixels)
+        except SizeChangedError:
+            continue
+    raise BusyError("model-changing", "the model's input size keeps changing; try again")
+
+
+async def _decode(service: Service, images: list[bytes]) -> Pixels:
+    height, width, _ = service.registry.require().shape
+    return await anyio.to_thread.run_sync(
+        decode_all, images, service.image_limits, height, width, limiter=service.decode_limiter
+    )
+
+
+@router.get("/health/live", response_model=Live)
+async def live() -> Live:
+    """Say that the process answers."""
+    return Live()
+
+
+@router.get(
+    "/health/ready",
+    response_model=Ready,
+    response_model_exclude_none=True,
+    responses={503: {"model": Ready}},
+)
+async def ready(request: Request, response: Response) -> Ready:
+    """Say whether `/predict` answers, by which version, and what was refused since."""
+    registry = _service(request).registry
+    active, refusal = registry.active, registry.refusal
+    if active is None:
+        response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
+    refused = RefusedVersion(version=refusal.version, reason=refusal.reason) if refusal else None
+    return Ready(
+        status="ready" if active else "not ready",
+        model=_name(active.id) if active else None,
+        refused=refused,
+    )
+
+
+@router.get("/models", response_model=Models, response_model_exclude_none=True)
+async def models(request: Request) -> Models:
+    """List what the repository holds, and what serves."""
+    service = _service(request)
+    active = service.registry.active
+    versions = await anyio.to_thread.run_sync(_versions, service)
+    serving = _name(active.id) if active else None
+    return Models(serving=serving, device=service.device, versions=versions)
+
+
+@router.get("/metrics")
+async def metrics(request: Request) -> Response:
+    """Give Prometheus its numbers."""
+    return Response(_service(request).metrics.render(), media_type=CONTENT_TYPE)
+
+
+def _name(version: VersionId) -> ModelName:
+    return ModelName(name=version.name, version=version.version)
+
+
+def _versions(service: Service) -> list[VersionInfo]:
+    active = service.registry.active
+    serving = active.id if active else None
+    return [_version(service, version, serving) for version in service.repository.versions()]
+
+
+def _version(service: Service, version: VersionId, serving: VersionId | None) -> VersionInfo:
+    info = VersionInfo(
+        name=version.name, version=version.version, is_active=version == serving
+    )
+    try:
+        manifest = service.repository.manifest(version)
+    except RepositoryError as error:
+        return info.model_copy(update={"problem": str(error)})
+    return info.model_copy(
+        update={
+            "labels": list(manifest.labels),
+            "image_height": manifest.image_height,
+            "image_width": manifest.image_width,
+            "accuracy": manifest.accuracy.value,
+            "accuracy_n": manifest.accuracy.n,
+            "created": manifest.created.isoformat(),
+        }
+    )

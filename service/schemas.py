@@ -1,0 +1,146 @@
+"""The wire types of requests and answers."""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+DEFAULT_TOP_K = 5
+TopK = Annotated[int, Field(ge=1, description="how many classes to give; at most all K")]
+
+
+class _Closed(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Options(_Closed):
+    """What a caller may choose, in the query or in the body; the body wins."""
+
+    top_k: TopK = DEFAULT_TOP_K
+    explain: bool = False
+
+
+class JsonRequest(_Closed):
+    """A JSON body."""
+
+    images: list[str] = Field(description="JPEG, PNG or WebP files, each in base64")
+    top_k: TopK | None = None
+    explain: bool | None = None
+
+
+class ModelName(BaseModel):
+    """The version that answered."""
+
+    name: str
+    version: str
+
+
+class LayerContribution(BaseModel):
+    """What one layer adds to a class's goodness; negative speaks against."""
+
+    layer: str
+    contribution: float
+
+
+class ClassScore(BaseModel):
+    """One class: its goodness is the sum of the layers' contributions."""
+
+    label: str
+    probability: float
+    goodness: float
+    layers: list[LayerContribution] | None = Field(None, description="with explain=true")
+
+
+class Prediction(BaseModel):
+    """One image's answer: the most probable class, and the top ones."""
+
+    label: str
+    probability: float
+    classes: list[ClassScore]
+
+
+class PredictResponse(BaseModel):
+    """The images' answers in their order, all from one version."""
+
+    model: ModelName
+    predictions: list[Prediction]
+
+
+class Problem(BaseModel):
+    """RFC 9457 problem details."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+
+
+class RefusedVersion(BaseModel):
+    """A version that was to become active and did not pass its checks."""
+
+    version: str
+    reason: str
+
+
+class Ready(BaseModel):
+    """Whether `/predict` answers, by which version, and what was refused since."""
+
+    status: str
+    model: ModelName | None = None
+    refused: RefusedVersion | None = None
+
+
+class Live(BaseModel):
+    """The process answers."""
+
+    status: str = "alive"
+
+
+class VersionInfo(BaseModel):
+    """One published version."""
+
+    name: str
+    version: str
+    is_active: bool
+    labels: list[str] | None = None
+    image_height: int | None = None
+    image_width: int | None = None
+    accuracy: float | None = None
+    accuracy_n: int | None = None
+    created: str | None = None
+    problem: str | None = Field(None, description="why its manifest cannot be read")
+
+
+class Models(BaseModel):
+    """What serves, and what the repository holds."""
+
+    serving: ModelName | None
+    device: str
+    versions: list[VersionInfo]
+
+
+_BINARY: dict[str, Any] = {"type": "string", "format": "binary"}
+REQUEST_BODY: dict[str, Any] = {
+    "required": True,
+    "content": {
+        "multipart/form-data": {
+            "schema": {
+                "type": "object",
+                "required": ["image"],
+                "properties": {
+                    "image": {
+                        "type": "array",
+                        "items": _BINARY,
+                        "description": "one or many files, under any field name",
+                    },
+                    "top_k": {"type": "integer", "minimum": 1},
+                    "explain": {"type": "boolean"},
+                },
+            }
+        },
+        "application/json": {"schema": JsonRequest.model_json_schema()},
+        "image/jpeg": {"schema": _BINARY},
+        "image/png": {"schema": _BINARY},
+        "image/webp": {"schema": _BINARY},
+        "application/octet-stream": {"schema": _BINARY},
+    },
+}

@@ -1,0 +1,66 @@
+"""The service's settings: read from the environment here, and nowhere else."""
+
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PREFIX = "GOODSERVE_"
+BUNDLED_REPOSITORY = Path(__file__).resolve().parent.parent / "model" / "bundled"
+
+
+class Settings(BaseSettings):
+    """Every setting; each is the environment variable `GOODSERVE_<NAME>`."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
+
+    host: str = Field("127.0.0.1", description="address to listen on")
+    port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0 takes a free one")
+    repository: Path = Field(BUNDLED_REPOSITORY, description="the model repository")
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="auto: CUDA where onnxruntime has it, else the CPU"
+    )
+    workers: int = Field(1, ge=1, le=64, description="processes, each with its own session")
+    intra_op_threads: int = Field(1, ge=1, le=256, description="threads within one session run")
+    max_batch_size: int = Field(64, ge=1, le=4096, description="images in one session run")
+    max_waiting_images: int = Field(
+        1024, ge=1, description="images that may wait for the session; beyond: 503"
+    )
+    max_concurrent_requests: int = Field(
+        256, ge=1, description="requests read or decoded at once; beyond: 503"
+    )
+    max_images_per_request: int = Field(32, ge=1, description="images in one request; beyond: 413")
+    max_request_bytes: int = Field(32 * 2**20, ge=1, description="bytes of a body; beyond: 413")
+    max_image_bytes: int = Field(16 * 2**20, ge=1, description="bytes of an image; beyond: 413")
+    max_image_pixels: int = Field(
+        50_000_000, ge=1, description="width times height by the image's header; beyond: 413"
+    )
+    decode_threads: int = Field(2, ge=1, le=256, description="images decoded at once")
+    poll_interval_s: float = Field(
+        0.25, gt=0, le=60, description="seconds between looks for a new active version"
+    )
+    shutdown_grace_s: int = Field(
+        30, ge=1, description="seconds in which requests in flight may end after SIGTERM"
+    )
+    access_log: bool = Field(default=False, description="log a line per request")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="least severe message that is logged"
+    )
+
+    @model_validator(mode="after")
+    def _a_request_fits_a_batch(self) -> Self:
+        # One request is answered by one version, so its images must run together.
+        if self.max_images_per_request > self.max_batch_size:
+            message = (
+                f"max_images_per_request {self.max_images_per_request} is over max_batch_size "
+                f"{self.max_batch_size}; a request runs in one batch"
+            )
+            raise ValueError(message)
+        if self.max_batch_size > self.max_waiting_images:
+            message = (
+                f"max_batch_size {self.max_batch_size} is over max_waiting_images "
+                f"{self.max_waiting_images}; a full batch must be able to wait"
+            )
+            raise ValueError(message)
+        return self

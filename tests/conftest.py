@@ -1,0 +1,45 @@
+"""Shared by all tests: real data where they are to be had, and small models trained for real."""
+
+import os
+
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.trained import SmallModel, train_small_model
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """Run asynchronous tests on asyncio, as the service does."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def real_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a folder with CIFAR-10, CIFAR-100 and Fashion-MNIST as their authors publish them.
+
+    It is `GOODSERVE_TEST_DATA`, or unpacked from packs beside the repository.
+    """
+    given = os.environ.get("GOODSERVE_TEST_DATA")
+    if given:
+        return Path(given)
+    unpack = ROOT.parent / "shared" / "data" / "unpack.py"
+    if not unpack.exists():
+        pytest.skip("no real data here: set GOODSERVE_TEST_DATA")
+    folder = tmp_path_factory.mktemp("data")
+    subprocess.run([sys.executable, str(unpack), str(folder)], check=True, capture_output=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def small_models(tmp_path_factory: pytest.TempPathFactory) -> list[SmallModel]:
+    """Train three small models on drawn pictures: alike in shape, unlike in weights."""
+    folder = tmp_path_factory.mktemp("small-models")
+    return [train_small_model(folder, seed) for seed in range(3)]

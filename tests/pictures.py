@@ -1,0 +1,42 @@
+"""Pictures drawn by the program, and pictures written in every way that a caller may send."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+CLASSES = ("blue", "green", "red")
+_COLOURS = {"blue": (40, 60, 200), "green": (50, 180, 70), "red": (210, 50, 40)}
+
+
+def coloured(label: str, seed: int, size: tuple[int, int] = (40, 30)) -> Image.Image:
+    """Draw noise around one class's colour; `size` is width and height."""
+    generator = np.random.default_rng(seed)
+    noise = generator.normal(0, 25, (size[1], size[0], 3))
+    return Image.fromarray((np.array(_COLOURS[label]) + noise).clip(0, 255).astype(np.uint8))
+
+
+def write_folder(folder: Path, per_class: int) -> Path:
+    """Write a training folder: one sub-folder per class, of different formats and sizes."""
+    for label in CLASSES:
+        (folder / label).mkdir(parents=True)
+        for number in range(per_class):
+            suffix = ("png", "jpg", "webp")[number % 3]
+            picture = coloured(label, number, (24 + number % 9, 30))
+            picture.save(folder / label / f"{number}.{suffix}")
+    return folder
+
+
+def encoded(image: Image.Image, form: str = "PNG", **options: Any) -> bytes:
+    """Write an image to bytes."""
+    buffer = io.BytesIO()
+    image.save(buffer, form, **options)
+    return buffer.getvalue()
+
+
+def real_png(pixels: NDArray[np.uint8]) -> bytes:
+    """Write `(H, W, 3)` uint8 pixels as PNG, without loss."""
+    return encoded(Image.fromarray(pixels))

@@ -1,0 +1,1 @@
+"""Training of Forward-Forward networks: data, layer-local updates, export, publishing."""

@@ -1,0 +1,28 @@
+"""What can go wrong in training and is not a bug.
+
+TrainingError
+├── ConfigError      a setting is unknown, out of range or contradicts the run
+├── DataError        a data set is missing, damaged or too small
+├── CheckpointError  a run cannot be started, read or resumed
+└── ExportError      the exported model does not say what the trained one says
+"""
+
+
+class TrainingError(Exception):
+    """Anything the user of `goodserve-train` can fix; the message says how."""
+
+
+class ConfigError(TrainingError):
+    """A setting is unknown, out of range or contradicts the stored run."""
+
+
+class DataError(TrainingError):
+    """A data set is missing, damaged or too small."""
+
+
+class CheckpointError(TrainingError):
+    """A run cannot be started, read or resumed."""
+
+
+class ExportError(TrainingError):
+    """The exported model does not say what the trained one says."""

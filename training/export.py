@@ -1,0 +1,204 @@
+"""From a trained run to one ONNX file and its manifest, refused unless both say the same."""
+
+import hashlib
+import io
+import logging
+import os
+import warnings
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # before the import below, or it phones home
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from model.contract import (
+    BATCH_AXIS,
+    CONTRIBUTIONS,
+    INPUT_NAME,
+    PROBABILITIES,
+    SCORES,
+    Accuracy,
+    ContractError,
+    Golden,
+    Layer,
+    Manifest,
+    Predict,
+    check_answers,
+    input_spec,
+    output_specs,
+)
+from model.image import Pixels
+from model.network import ForwardForwardNetwork
+from training.checkpoint import TrainedModel
+from training.config import FitSettings
+from training.errors import ExportError
+from training.golden import draw_golden_inputs
+
+OPSET = 20
+PARITY_TOLERANCE = 1e-4
+
+
+@dataclass(frozen=True)
+class Exported:
+    """An ONNX file and its manifest, found to agree.
+
+    Attributes:
+        model: the bytes of `model.onnx`.
+        manifest: what is known about it.
+        worst: the largest difference between torch and onnxruntime over all outputs.
+        n: the real images on which they were compared.
+    """
+
+    model: bytes
+    manifest: Manifest
+    worst: float
+    n: int
+
+
+def export(trained: TrainedModel, settings: FitSettings, images: Tensor) -> Exported:
+    """Export a trained network and compare it with torch on real images.
+
+    Args:
+        trained: calibrated, in evaluation mode.
+        settings: of its run, for the manifest.
+        images: `(N, H, W, 3)`, uint8, real ones.
+
+    Raises:
+        ExportError: an output differs by over 1e-4, an image gets another class, or
+            contributions do not sum to scores.
+    """
+    network = trained.network
+    model = to_onnx(network)
+    predict = onnx_predictor(model)
+    worst = _compare(network, predict, images.numpy())
+    manifest = _manifest(trained, settings, model, predict)
+    try:
+        check_answers(manifest, predict)
+    except ContractError as error:
+        raise ExportError(str(error)) from error
+    return Exported(model, manifest, worst, len(images))
+
+
+def to_onnx(network: ForwardForwardNetwork) -> bytes:
+    """Write the network in evaluation mode as one ONNX file with a dynamic batch."""
+    spec = network.spec
+    example = torch.zeros((2, spec.image_height, spec.image_width, 3), dtype=torch.uint8)
+    quiet = logging.getLogger("onnxscript"), logging.getLogger("onnx_ir")
+    for logger in quiet:
+        logger.setLevel(logging.WARNING)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter's own deprecations are not ours to mend
+        program = torch.onnx.export(
+            network.eval(),
+            (example,),
+            dynamo=True,
+            opset_version=OPSET,
+            external_data=False,
+            input_names=[INPUT_NAME],
+            output_names=[SCORES, PROBABILITIES, CONTRIBUTIONS],
+            dynamic_shapes=({0: torch.export.Dim(BATCH_AXIS)},),
+            verbose=False,
+        )
+    if program is None:
+        message = "torch exported nothing"
+        raise ExportError(message)
+    for node in program.model.graph:
+        node.metadata_props.clear()  # stack traces, with this machine's paths
+    buffer = io.BytesIO()
+    program.save(buffer)
+    return buffer.getvalue()
+
+
+def onnx_predictor(model: bytes) -> Predict:
+    """Run an ONNX file on the CPU, as `model.contract.Predict`.
+
+    Raises:
+        ExportError: onnxruntime is not installed.
+    """
+    try:
+        import onnxruntime  # noqa: PLC0415  an extra, and only exporting needs it
+    except ImportError as error:
+        message = "exporting needs onnxruntime: install goodserve[cpu] or goodserve[gpu]"
+        raise ExportError(message) from error
+    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    names = [SCORES, PROBABILITIES, CONTRIBUTIONS]
+
+    def predict(pixels: Pixels) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        scores, probabilities, contributions = session.run(names, {INPUT_NAME: pixels})
+        return scores, probabilities, contributions
+
+    return predict
+
+
+def _compare(network: ForwardForwardNetwork, predict: Predict, images: Pixels) -> float:
+    """Hold every output against torch's; return the largest difference."""
+    with torch.no_grad():
+        expected = network(torch.from_numpy(images))
+    found = predict(images)
+    worst = 0.0
+    for name, theirs, ours in zip(expected._fields, expected, found, strict=True):
+        difference = float(np.abs(theirs.numpy() - ours).max())
+        if not difference <= PARITY_TOLERANCE:
+            message = (
+                f"the exported {name} differ from torch's by {difference:.3g}, the limit is "
+                f"{PARITY_TOLERANCE}; nothing was written"
+            )
+            raise ExportError(message)
+        worst = max(worst, difference)
+    if (expected.scores.numpy().argmax(1) != found[0].argmax(1)).any():
+        message = "the exported model classifies an image otherwise; nothing was written"
+        raise ExportError(message)
+    return worst
+
+
+def _manifest(
+    trained: TrainedModel, settings: FitSettings, model: bytes, predict: Predict
+) -> Manifest:
+    spec, results = trained.network.spec, trained.results
+    height, width = spec.image_height, spec.image_width
+    pictures = draw_golden_inputs(height, width)
+    scores = predict(pictures)[0]
+    layers = _layers(trained)
+    test = results["test"]
+    return Manifest(
+        created=datetime.now(UTC).replace(microsecond=0),
+        labels=trained.labels,
+        image_height=height,
+        image_width=width,
+        input=input_spec(height, width),
+        outputs=output_specs(len(layers), spec.num_classes),
+        layers=layers,
+        temperature=results["validation"]["temperature"],
+        accuracy=Accuracy(value=test["accuracy"], n=test["n"], per_class=test["per_class"]),
+        training=settings.model_dump(mode="json") | {"data": settings.data.partition(":")[0]},
+        software={name: version(name) for name in ("goodserve", "torch", "onnx", "onnxscript")},
+        data_sha256=trained.fingerprint,
+        model_sha256=hashlib.sha256(model).hexdigest(),
+        model_size_bytes=len(model),
+        golden=tuple(Golden.of(p, s) for p, s in zip(pictures, scores, strict=True)),
+    )
+
+
+def _layers(trained: TrainedModel) -> tuple[Layer, ...]:
+    validation, test = trained.results["validation"], trained.results["test"]
+    columns = zip(
+        trained.network.spec.blocks(),
+        trained.network.get_buffer("layer_weights").tolist(),
+        validation["loss_per_layer"],
+        test["per_layer"],
+        strict=True,
+    )
+    return tuple(
+        Layer(
+            name=block.name,
+            channels=block.channels,
+            weight=min(1.0, weight),
+            validation_loss=loss,
+            test_accuracy=accuracy,
+        )
+        for block, weight, loss, accuracy in columns
+    )
