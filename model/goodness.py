@@ -123,7 +123,8 @@ def position_contributions(
     spread = deviation.view(per_region)[:, region_of] * size_of
     share = (activity.flatten(2) - centre) / spread
     weights = class_weights(assignment).view(*per_region, -1)[:, region_of]
-    return torch.einsum("ncp,cpk->npk", share, weights).unflatten(1, (height, width))
+    by_position = torch.einsum("ncp,cpk->npk", share, weights)
+    return by_position.view(-1, height, width, weights.shape[-1])
 
 
 def fixed_assignment(channels: int, regions: tuple[int, int], num_classes: int) -> Tensor:
@@ -160,7 +161,8 @@ def assignment_entropy(assignment: Tensor) -> Tensor:
 
     Source: arXiv 2606.09928 names an entropy term; this normalised form is ours.
     """
-    return torch.special.entr(assignment).sum(1).mean() / math.log(assignment.shape[1])
+    entropies: Tensor = torch.special.entr(assignment).sum(1)
+    return entropies.mean() / math.log(assignment.shape[1])
 
 
 def assignment_overlap(assignment: Tensor) -> Tensor:

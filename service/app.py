@@ -80,9 +80,7 @@ def serving_device(settings: Settings) -> Device:
 def _build(settings: Settings, device: Device) -> tuple[Service, Watcher]:
     repository = ModelRepository(settings.repository)
     metrics = Metrics(is_multiprocess=settings.workers > 1)
-    open_session = partial(
-        OnnxSession, device=device, intra_op_threads=settings.intra_op_threads
-    )
+    open_session = partial(OnnxSession, device=device, intra_op_threads=settings.intra_op_threads)
     registry = Registry(
         lambda wanted: load_version(repository, wanted, open_session, settings.max_batch_size)
     )

@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
 from pydantic import ValidationError
@@ -84,21 +84,23 @@ def merge_options(query: dict[str, object], body: Body) -> Options:
 async def _read(request: Request, limit: int) -> bytes:
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > limit:
-        raise _too_large(f"{declared} bytes", limit)
+        raise _too_large(int(declared), limit)
     data = bytearray()
     try:
         async for chunk in request.stream():
             data += chunk
             if len(data) > limit:
-                raise _too_large("more", limit)
+                raise _too_large(len(data), limit)
     except ClientDisconnect as error:
         detail = "the connection closed before the body was whole"
         raise BadRequestError("incomplete-body", detail) from error
     return bytes(data)
 
 
-def _too_large(found: str, limit: int) -> TooLargeError:
-    detail = f"the body has {found}, the limit is {limit} bytes; send fewer or smaller images"
+def _too_large(found: int, limit: int) -> TooLargeError:
+    detail = (
+        f"the body has {found} bytes or more, the limit is {limit}; send fewer or smaller images"
+    )
     return TooLargeError("body-too-large", detail)
 
 
@@ -138,7 +140,7 @@ async def _multipart(headers: Headers, data: bytes, limits: BodyLimits) -> Body:
     return Body(images, options)
 
 
-async def _once(data: bytes) -> AsyncIterator[bytes]:
+async def _once(data: bytes) -> AsyncGenerator[bytes]:
     yield data
 
 

@@ -12,8 +12,9 @@ ServiceError
 └── OurFaultError               500
 """
 
+from collections.abc import Sequence
 from http import HTTPStatus
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -92,7 +93,9 @@ def problem(status: HTTPStatus, kind: str, detail: str) -> JSONResponse:
         "status": int(status),
         "detail": detail,
     }
-    headers = {"Retry-After": str(RETRY_AFTER_S)} if status == HTTPStatus.SERVICE_UNAVAILABLE else {}
+    headers = (
+        {"Retry-After": str(RETRY_AFTER_S)} if status == HTTPStatus.SERVICE_UNAVAILABLE else {}
+    )
     return JSONResponse(content, status, headers, PROBLEM_JSON)
 
 
@@ -121,10 +124,10 @@ def add_handlers(app: FastAPI) -> None:
         return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "unexpected", detail)
 
 
-def describe(errors: "list[dict[str, object]] | object") -> str:
+def describe(errors: Sequence[Any]) -> str:
     """Put pydantic's errors into one line, each with its field and what was wrong."""
     lines = []
-    for error in errors if isinstance(errors, list | tuple) else []:
+    for error in errors:
         where = ".".join(str(part) for part in error["loc"]) or "body"
         lines.append(f"{where}: {error['msg']}")
     return "; ".join(lines)

@@ -22,23 +22,18 @@ def respond(answers: Answers, top_k: int, *, explain: bool) -> PredictResponse:
         explain: whether to give the layers' contributions, which sum to the goodness.
     """
     model = answers.model
-    rows = zip(answers.scores, answers.probabilities, answers.contributions, strict=True)
+    images = range(len(answers.scores))
     return PredictResponse(
         model=ModelName(name=model.id.name, version=model.id.version),
-        predictions=[_prediction(model.manifest, *row, top_k, explain=explain) for row in rows],
+        predictions=[_prediction(answers, i, top_k, explain=explain) for i in images],
     )
 
 
-def _prediction(
-    manifest: Manifest,
-    scores: Scores,
-    probabilities: Scores,
-    contributions: Scores,
-    top_k: int,
-    *,
-    explain: bool,
-) -> Prediction:
-    """Word one image's `(K,)` scores and probabilities and `(L, K)` contributions."""
+def _prediction(answers: Answers, image: int, top_k: int, *, explain: bool) -> Prediction:
+    """Word the answer to one of the n images."""
+    manifest = answers.model.manifest
+    scores, probabilities = answers.scores[image], answers.probabilities[image]
+    contributions = answers.contributions[image]
     order = np.argsort(-scores, kind="stable")[:top_k].tolist()
     classes = [
         ClassScore(
@@ -49,9 +44,7 @@ def _prediction(
         )
         for k in order
     ]
-    return Prediction(
-        label=classes[0].label, probability=classes[0].probability, classes=classes
-    )
+    return Prediction(label=classes[0].label, probability=classes[0].probability, classes=classes)
 
 
 def _layers(manifest: Manifest, contributions: Scores) -> list[LayerContribution]:

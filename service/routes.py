@@ -32,7 +32,8 @@ router = APIRouter()
 
 _SIZE_CHANGES = 3
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
-    status: {"model": Problem, "content": {PROBLEM_JSON: {}}} for status in (400, 413, 415, 422, 503)
+    status: {"model": Problem, "content": {PROBLEM_JSON: {}}}
+    for status in (400, 413, 415, 422, 503)
 }
 
 
@@ -49,7 +50,7 @@ def _service(request: Request) -> Service:
 async def predict(
     request: Request,
     top_k: Annotated[TopK | None, Query()] = None,
-    explain: Annotated[bool | None, Query()] = None,  # noqa: FBT002  a query parameter
+    explain: Annotated[bool | None, Query()] = None,
 ) -> Response:
     """Classify one or many images; with `explain`, say what each layer contributed."""
     service = _service(request)
@@ -81,7 +82,7 @@ async def _decode(service: Service, images: list[bytes]) -> Pixels:
     )
 
 
-@router.get("/health/live", response_model=Live)
+@router.get("/health/live")
 async def live() -> Live:
     """Say that the process answers."""
     return Live()
@@ -89,7 +90,6 @@ async def live() -> Live:
 
 @router.get(
     "/health/ready",
-    response_model=Ready,
     response_model_exclude_none=True,
     responses={503: {"model": Ready}},
 )
@@ -107,7 +107,7 @@ async def ready(request: Request, response: Response) -> Ready:
     )
 
 
-@router.get("/models", response_model=Models, response_model_exclude_none=True)
+@router.get("/models", response_model_exclude_none=True)
 async def models(request: Request) -> Models:
     """List what the repository holds, and what serves."""
     service = _service(request)
@@ -134,9 +134,7 @@ def _versions(service: Service) -> list[VersionInfo]:
 
 
 def _version(service: Service, version: VersionId, serving: VersionId | None) -> VersionInfo:
-    info = VersionInfo(
-        name=version.name, version=version.version, is_active=version == serving
-    )
+    info = VersionInfo(name=version.name, version=version.version, is_active=version == serving)
     try:
         manifest = service.repository.manifest(version)
     except RepositoryError as error:

@@ -37,7 +37,8 @@ class Watcher:
         try:
             wanted = self._repository.active()
         except RepositoryError as error:
-            self._try_once(self._signature(None), lambda: self._damaged(error))
+            reason = str(error)
+            self._try_once(self._signature(None), lambda: self._refuse_file(reason))
             return
         serving = self._registry.active
         if wanted is None or (serving is not None and serving.id == wanted):
@@ -59,8 +60,8 @@ class Watcher:
         self._refused = None if succeeded else signature
         self._on_swap(succeeded)
 
-    def _damaged(self, error: RepositoryError) -> bool:
-        self._registry.refuse(ACTIVE_FILE, str(error))
+    def _refuse_file(self, reason: str) -> bool:
+        self._registry.refuse(ACTIVE_FILE, reason)
         return False
 
     def _signature(self, wanted: VersionId | None) -> Signature:

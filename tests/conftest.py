@@ -8,9 +8,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tests.trained import SmallModel, train_small_model
+
+# The first call of anything in torch takes long: a deadline would only tell of that.
+hypothesis.settings.register_profile("goodserve", deadline=None)
+hypothesis.settings.load_profile("goodserve")
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -18,38 +18,47 @@ class FitSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    data: str = Field(description="cifar10:PATH, cifar100:PATH, mnist:PATH, fashion-mnist:PATH "
-                                  "or folder:PATH (one sub-folder of images per class)")
+    data: str = Field(
+        description="cifar10:PATH, cifar100:PATH, mnist:PATH, fashion-mnist:PATH "
+        "or folder:PATH (one sub-folder of images per class)"
+    )
     seed: int = Field(0, ge=0, description="fixes initial weights, split, order and augmentation")
     epochs: Positive = Field(14, description="passes over the training images")
     batch_size: int = Field(250, ge=2, description="images per step")
     learning_rate: float = Field(0.008, gt=0, description="peak rate of AdamW")
     warmup_fraction: Fraction = Field(0.2, description="part of the steps on which it rises")
     weight_decay: Weight = Field(0.05, description="of the convolutions alone")
-    assignment_rate: float = Field(5.0, gt=0, description="how many times faster the assignment "
-                                                          "and the scale learn")
+    assignment_rate: float = Field(
+        5.0, gt=0, description="how many times faster the assignment and the scale learn"
+    )
     entropy_weight: Weight = Field(0.1, description="lambda_H: price of undecided channels")
     orthogonality_weight: Weight = Field(0.1, description="lambda_O: price of shared channels")
-    regulariser_warmup: Fraction = Field(0.5, description="part of the steps on which both "
-                                                          "prices rise from zero")
-    widths: tuple[Positive, ...] = Field((48, 96, 96, 192, 192, 192), min_length=1,
-                                         description="channels of each layer")
-    pool_before: tuple[Positive, ...] = Field((2, 4, 6), description="1-based layers that begin "
-                                                                     "with 2 x 2 max pooling")
+    regulariser_warmup: Fraction = Field(
+        0.5, description="part of the steps on which both prices rise from zero"
+    )
+    widths: tuple[Positive, ...] = Field(
+        (48, 96, 96, 192, 192, 192), min_length=1, description="channels of each layer"
+    )
+    pool_before: tuple[Positive, ...] = Field(
+        (2, 4, 6), description="1-based layers that begin with 2 x 2 max pooling"
+    )
     regions: Positive = Field(4, description="R: a channel is read in R x R regions")
     shortcut: bool = Field(default=True, description="identity shortcut inside a stage")
-    assignment: Literal["learnable", "fixed"] = Field("learnable", description="channel-class "
-                                                                               "assignment")
+    assignment: Literal["learnable", "fixed"] = Field(
+        "learnable", description="channel-class assignment"
+    )
     image_size: int = Field(32, ge=4, description="side to which folder images are resized")
-    validation_fraction: float = Field(0.1, gt=0, lt=1, description="part of the training images "
-                                                                    "kept for validation")
+    validation_fraction: float = Field(
+        0.1, gt=0, lt=1, description="part of the training images kept for validation"
+    )
     test_fraction: float = Field(0.1, gt=0, lt=1, description="part of a folder kept for the test")
     crop_padding: int = Field(4, ge=0, description="largest random shift in pixels")
     flip: bool | None = Field(None, description="mirror at random; by default all but digits")
     limit_train: Positive | None = Field(None, description="use only so many training images")
     limit_test: Positive | None = Field(None, description="use only so many test images")
     precision: Literal["auto", "float32", "bfloat16"] = Field(
-        "auto", description="auto: bfloat16 where the processor multiplies it natively")
+        "auto", description="auto: bfloat16 where the processor multiplies it natively"
+    )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where to train")
     threads: Positive | None = Field(None, description="CPU threads; part of what a seed fixes")
 

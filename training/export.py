@@ -1,7 +1,6 @@
 """From a trained run to one ONNX file and its manifest, refused unless both say the same."""
 
 import hashlib
-import io
 import logging
 import os
 import warnings
@@ -108,9 +107,8 @@ def to_onnx(network: ForwardForwardNetwork) -> bytes:
         raise ExportError(message)
     for node in program.model.graph:
         node.metadata_props.clear()  # stack traces, with this machine's paths
-    buffer = io.BytesIO()
-    program.save(buffer)
-    return buffer.getvalue()
+    model: bytes = program.model_proto.SerializeToString()
+    return model
 
 
 def onnx_predictor(model: bytes) -> Predict:

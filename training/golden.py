@@ -27,7 +27,9 @@ def draw_golden_inputs(height: int, width: int) -> Pixels:
     )
 
 
-def _pixels(red: NDArray[np.float64], green: NDArray[np.float64], blue: NDArray[np.float64]) -> Pixels:
+def _pixels(
+    red: NDArray[np.float64], green: NDArray[np.float64], blue: NDArray[np.float64]
+) -> Pixels:
     return (np.stack([red, green, blue], axis=-1) * 255).astype(np.uint8)
 
 

@@ -118,9 +118,8 @@ class Trainer:
         self._train, self._validation = split_validation(
             dataset.train, settings.validation_fraction, settings.seed
         )
-        self._network = _network(settings, dataset, self._train).to(
-            self._device, memory_format=torch.channels_last
-        )
+        network = _network(settings, dataset, self._train).to(self._device)
+        self._network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._update = LocalUpdate(self._network, settings)
         self._history: list[dict[str, Any]] = []
         self._position = self._epoch_start(0)
@@ -261,9 +260,7 @@ class Trainer:
         epoch, step, loss_sum = self._position
         network, optimizers = self._network.state_dict(), self._update.state_dict()
         self._run.save(
-            Checkpoint(
-                epoch, step, loss_sum, network, optimizers, self._history, self._fingerprint
-            )
+            Checkpoint(epoch, step, loss_sum, network, optimizers, self._history, self._fingerprint)
         )
 
     def _bar(self) -> "tqdm[Any]":
@@ -327,7 +324,7 @@ def _epoch_line(event: dict[str, Any], epochs: int) -> str:
 def _multiplies_bfloat16(device: str) -> bool:
     """Tell whether bfloat16 pays: elsewhere it is emulated and slower than float32."""
     if device == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return bool(torch.cpu._is_avx512_bf16_supported())  # noqa: SLF001  there is no public name
 
 

@@ -97,7 +97,7 @@ class LocalUpdate:
         for group in optimizer.param_groups:
             group["lr"] = at.learning_rate * group["rate"]
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         return block.pass_on(activity, pooled), loss.detach()
 
