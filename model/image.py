@@ -38,7 +38,7 @@ def to_pixels(image: Image.Image, height: int, width: int) -> Pixels:
     rgb = _to_rgb(upright)
     if rgb.size != (width, height):
         rgb = rgb.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=2.0)
-    return np.ascontiguousarray(np.asarray(rgb, dtype=np.uint8))
+    return np.array(rgb, dtype=np.uint8)
 
 
 def stack(pixels: "Iterable[Pixels]") -> Pixels:

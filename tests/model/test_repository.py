@@ -1,0 +1,224 @@
+"""Versions on disk: whole or absent, never changed, one of them active."""
+
+import json
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from model.repository import (
+    BrokenVersionError,
+    ModelRepository,
+    RepositoryError,
+    UnknownVersionError,
+    VersionId,
+)
+from tests.trained import SmallModel
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> ModelRepository:
+    """Name an empty repository."""
+    return ModelRepository(tmp_path / "repository")
+
+
+def publish(repository: ModelRepository, small: SmallModel, name: str = "colours") -> VersionId:
+    """Publish a small model."""
+    return repository.publish(name, small.model, small.manifest)
+
+
+def test_what_was_published_is_read_again(
+    repository: ModelRepository, small_models: list[SmallModel]
+) -> None:
+    """A version's bytes and manifest come back as they went in."""
+    published = publish(repository, small_models[0])
+
+    stored = repository.read(published)
+
+    assert str(published) == "colours/1"
+    assert stored.model == small_models[0].model
+    assert stored.manifest == small_models[0].manifest
+
+
+def test_versions_count_up_by_name(
+    repository: ModelRepository, small_models: list[SmallModel]
+) -> None:
+    """Each name counts for itself, and ten comes after nine."""
+    for _ in range(10):
+        publish(repository, small_models[0])
+    publish(repository, small_models[0], "other")
+
+    found = [str(version) for version in repository.versions()]
+
+    assert found == [f"colours/{n}" for n in range(1, 11)] + ["other/1"]
+
+
+def test_publishing_alone_activates_nothing(
+    repository: ModelRepository, small_models: list[SmallModel]
+) -> None:
+    """A new version serves only when somebody says so."""
+    publish(repository, small_models[0])
+
+    assert repository.active() is None
+
+
+def test_rollback_goes_back_step_by_step(
+    repository: ModelRepository, small_models: list[SmallModel]
+) -> None:
+    """Every activation can be taken back, in order, and then there is nothing left."""
+    versions = [publish(repository, small) for small in small_models]
+    for version in versions:
+        repository.activate(version)
+    repository.activate(versions[2])
+
+    assert repository.rollback() == versions[1]
+    assert repository.rollback() == versions[0]
+    assert repository.active() == versions[0]
+    with pytest.raises(UnknownVersionError, match="nothing was active before"):
+        repository.rollback()
+
+
+def test_activating_mends_a_damaged_active_file(
+    repository: ModelRepository, small_models: list[SmallModel]
+) -> None:
+    """A damaged active.json is an error to read, and activating replaces it."""
+    version = publish(repository, small_models[0])
+    (repository.root / "active.json").write_text("{")
+
+    with pytest.raises(RepositoryError, match=r"active\.json cannot be read"):
+        repository.active()
+    repository.activate(version)
+
+    assert repository.active() == version
+
+
+def test_a_published_version_is_read_only(
+    repository: ModelRepository, small_models: list[SmallModel]
+) -> None:
+    """Files of a version may be read by all and written by none."""
+    folder = repository.root / str(publish(repository, small_models[0]))
+
+    modes = {path.name: path.stat().st_mode & 0o777 for path in folder.iterdir()}
+
+    assert modes == {"model.onnx": 0o444, "manifest.json": 0o444}
+    assert folder.stat().st_mode & 0o777 == 0o755
+
+
+def test_a_model_other_than_its_manifests_is_not_published(
+    repository: ModelRepository, small_models: list[SmallModel]
+) -> None:
+    """Publishing checks the hash, and leaves nothing behind when it does not fit."""
+    with pytest.raises(BrokenVersionError, match=r"colours is corrupt: model\.onnx has sha256"):
+        repository.publish("colours", small_models[1].model, small_models[0].manifest)
+
+    assert repository.versions() == []
+
+
+def test_a_crash_while_publishing_leaves_no_version(
+    repository: ModelRepository,
+    small_models: list[SmallModel],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """If the rename never happens there is no version, and no litter either."""
+
+    def crash(*_: object) -> None:
+        message = "power cut"
+        raise OSError(message)
+
+    monkeypatch.setattr(Path, "rename", crash)
+
+    with pytest.raises(OSError, match="power cut"):
+        publish(repository, small_models[0])
+
+    assert list((repository.root / "colours").iterdir()) == []
+
+
+def damage_model(folder: Path) -> None:
+    """Flip a byte in the middle of the model."""
+    path = folder / "model.onnx"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.chmod(0o644)
+    path.write_bytes(content)
+
+
+def cut_manifest(folder: Path) -> None:
+    """Cut the manifest in half."""
+    path = folder / "manifest.json"
+    path.chmod(0o644)
+    path.write_bytes(path.read_bytes()[:200])
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (damage_model, "is corrupt"),
+        (cut_manifest, "bad manifest"),
+        (lambda folder: (folder / "model.onnx").unlink(), r"incomplete: model\.onnx"),
+        (lambda folder: (folder / "manifest.json").unlink(), r"incomplete: manifest\.json"),
+    ],
+)
+def test_a_broken_version_is_neither_read_nor_activated(
+    repository: ModelRepository,
+    small_models: list[SmallModel],
+    damage: "type[object]",
+    message: str,
+) -> None:
+    """Corrupt, cut and half-written versions are told apart and refused."""
+    sound, broken = publish(repository, small_models[0]), publish(repository, small_models[1])
+    repository.activate(sound)
+    damage(repository.root / str(broken))
+
+    for attempt in (repository.read, repository.activate):
+        with pytest.raises(BrokenVersionError, match=message):
+            attempt(broken)
+
+    assert repository.active() == sound
+
+
+@pytest.mark.parametrize("text", ["../1", "a/0", "a/01", "a", "A/1", ".x/1", "a/1/2", "a/-1", ""])
+def test_names_that_could_leave_the_folder_are_refused(text: str) -> None:
+    """A name is one plain folder name, a version a whole number from 1."""
+    with pytest.raises(RepositoryError, match=r"bad (model name|version)"):
+        VersionId.parse(text)
+
+
+def test_a_missing_version_is_unknown(repository: ModelRepository) -> None:
+    """Reading what was never published says so."""
+    with pytest.raises(UnknownVersionError, match=r"no version colours/7"):
+        repository.read(VersionId("colours", "7"))
+
+
+def test_publishers_at_once_get_versions_of_their_own(
+    repository: ModelRepository, small_models: list[SmallModel]
+) -> None:
+    """Eight threads publish and activate together; nothing is lost or overwritten."""
+    published: list[VersionId] = []
+
+    def work() -> None:
+        version = publish(repository, small_models[0])
+        repository.activate(version)
+        published.append(version)
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    state = json.loads((repository.root / "active.json").read_text())
+    assert len(set(published)) == 8
+    assert {state["active"], *state["previous"]} == {str(version) for version in published}
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_may_not_be_written_is_an_error(
+    repository: ModelRepository, small_models: list[SmallModel]
+) -> None:
+    """Publishing into a read-only folder fails with the system's own error."""
+    repository.root.mkdir()
+    repository.root.chmod(0o555)
+
+    with pytest.raises(OSError, match="Permission denied"):
+        publish(repository, small_models[0])
