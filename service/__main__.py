@@ -45,7 +45,7 @@ def serve(_: argparse.Namespace, settings: Settings) -> None:
     logging.basicConfig(
         level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
-    serving_device(settings)
+    settings = settings.model_copy(update={"device": serving_device(settings)})
     for number in (signal.SIGTERM, signal.SIGINT):
         # uvicorn raises the signal again when it has shut down: that is the end, not a failure.
         signal.signal(number, _exit_quietly)

@@ -73,8 +73,12 @@ def serving_device(settings: Settings) -> Device:
     Raises:
         DeviceError: CUDA was asked for and does not work.
     """
+    return resolve_device(settings.device, _bundled_model)
+
+
+def _bundled_model() -> bytes:
     bundled = ModelRepository(BUNDLED_REPOSITORY)
-    return resolve_device(settings.device, bundled.read(bundled.versions()[0]).model)
+    return bundled.read(bundled.versions()[0]).model
 
 
 def _build(settings: Settings, device: Device) -> tuple[Service, Watcher]:

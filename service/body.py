@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
 from pydantic import ValidationError
-from starlette.datastructures import Headers, UploadFile
+from starlette.datastructures import FormData, Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 
@@ -125,6 +125,14 @@ async def _multipart(headers: Headers, data: bytes, limits: BodyLimits) -> Body:
             raise TooLargeError("too-many-images", detail) from error
         detail = f"the multipart body is malformed: {message}"
         raise BadRequestError("malformed-multipart", detail) from error
+    try:
+        return await _sort_parts(form)
+    finally:
+        await form.close()
+
+
+async def _sort_parts(form: FormData) -> Body:
+    """Tell files from options."""
     images: list[bytes] = []
     options: dict[str, object] = {}
     for name, value in form.multi_items():
@@ -136,7 +144,6 @@ async def _multipart(headers: Headers, data: bytes, limits: BodyLimits) -> Body:
             known = ", ".join(_OPTION_FIELDS)
             detail = f"unknown field {name!r}; image parts need a filename, options are: {known}"
             raise UnprocessableError("unknown-field", detail)
-    await form.close()
     return Body(images, options)
 
 

@@ -85,7 +85,7 @@ class Registry:
             NotReadyError: none is loaded.
         """
         if self.active is None:
-            why = f": {self.refusal.version}: {self.refusal.reason}" if self.refusal else ""
+            why = f": {self.refusal.reason}" if self.refusal else ""
             detail = f"no model is loaded{why}; publish one into the repository"
             raise NotReadyError("not-ready", detail)
         return self.active

@@ -2,6 +2,7 @@
 
 import logging
 import os
+from collections.abc import Callable
 from typing import Literal
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # before the import below, or it phones home
@@ -61,10 +62,7 @@ class OnnxSession:
             raise ContractError(message) from error
         found = self._session.get_providers()[0]
         if found != _PROVIDERS[device]:
-            message = (
-                f"device {device} was asked for, but onnxruntime runs on {found}; "
-                "install goodserve[gpu] and a CUDA driver, or ask for cpu"
-            )
+            message = f"onnxruntime fell back from {_PROVIDERS[device]} to {found}"
             raise DeviceError(message)
 
     def check(self, manifest: Manifest) -> None:
@@ -95,33 +93,37 @@ class OnnxSession:
         return scores, probabilities, contributions
 
 
-def resolve_device(wanted: Literal["auto", "cpu", "cuda"], probe: bytes) -> Device:
+def resolve_device(wanted: Literal["auto", "cpu", "cuda"], probe: Callable[[], bytes]) -> Device:
     """Say where to run, by really loading a model there.
 
     Args:
         wanted: auto takes CUDA where it works.
-        probe: bytes of any good model.
+        probe: gives the bytes of any good model; not called where the CPU is asked for.
 
     Raises:
         DeviceError: CUDA was asked for and does not work.
     """
     if wanted == "cpu":
         return "cpu"
-    _find_cuda_libraries()
     try:
-        if _PROVIDERS["cuda"] not in onnxruntime.get_available_providers():
-            message = (
-                "device cuda was asked for, but this onnxruntime has no CUDA; "
-                "install goodserve[gpu] instead of goodserve[cpu], or ask for cpu"
-            )
-            raise DeviceError(message)  # noqa: TRY301  one way out for auto
-        OnnxSession(probe, "cuda")
+        _open_on_cuda(probe)
     except (DeviceError, ContractError) as error:
         if wanted == "cuda":
-            raise DeviceError(str(error)) from error
+            message = f"device cuda was asked for, but {error}; mend that or ask for cpu"
+            raise DeviceError(message) from error
         log.info("serving on the CPU: %s", error)
         return "cpu"
     return "cuda"
+
+
+def _open_on_cuda(probe: Callable[[], bytes]) -> None:
+    """Open a session on CUDA, or raise `DeviceError` or `ContractError`."""
+    if _PROVIDERS["cuda"] not in onnxruntime.get_available_providers():
+        message = "this onnxruntime has no CUDA (install goodserve[gpu], not goodserve[cpu])"
+        raise DeviceError(message)
+    # Finds the CUDA libraries that pip installed, which the linker does not.
+    onnxruntime.preload_dlls()
+    OnnxSession(probe(), "cuda")
 
 
 def _provider(device: Device) -> str | tuple[str, dict[str, str]]:
@@ -129,13 +131,6 @@ def _provider(device: Device) -> str | tuple[str, dict[str, str]]:
         # TF32 keeps ten bits: golden scores would not reproduce.
         return _PROVIDERS["cuda"], {"use_tf32": "0"}
     return _PROVIDERS[device]
-
-
-def _find_cuda_libraries() -> None:
-    """Load the CUDA libraries that pip installed, which the linker does not find."""
-    preload = getattr(onnxruntime, "preload_dlls", None)
-    if preload is not None and _PROVIDERS["cuda"] in onnxruntime.get_available_providers():
-        preload()
 
 
 def _shape(node: onnxruntime.NodeArg) -> tuple[int | str, ...]:

@@ -16,7 +16,8 @@ from training.config import FitSettings
 from training.data import load_dataset
 from training.errors import CheckpointError, DataError
 from training.evaluate import accuracy_report, read_goodness
-from training.loop import Interrupted, resume_run, start_run
+from training.loop import resume_run, start_run
+from training.stop import Interrupted
 
 __all__ = ["Interrupted", "RepositoryError", "evaluate", "export", "fit", "publish"]
 

@@ -11,6 +11,7 @@ from importlib.metadata import version
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # before the import below, or it phones home
 
 import numpy as np
+import onnx
 import torch
 from torch import Tensor
 
@@ -105,10 +106,16 @@ def to_onnx(network: ForwardForwardNetwork) -> bytes:
     if program is None:
         message = "torch exported nothing"
         raise ExportError(message)
-    for node in program.model.graph:
-        node.metadata_props.clear()  # stack traces, with this machine's paths
-    model: bytes = program.model_proto.SerializeToString()
-    return model
+    return _without_metadata(program.model_proto)
+
+
+def _without_metadata(model: onnx.ModelProto) -> bytes:
+    """Take away what the exporter notes for debugging: stack traces, with paths of this machine."""
+    graph = model.graph
+    for part in (model, graph, *graph.node, *graph.input, *graph.output, *graph.value_info):
+        part.ClearField("metadata_props")
+    content: bytes = model.SerializeToString()
+    return content
 
 
 def onnx_predictor(model: bytes) -> Predict:

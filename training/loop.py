@@ -1,11 +1,6 @@
 """A whole training run: epochs, validation, checkpoints; the test split once, at the end."""
 
-import os
-import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from types import FrameType
 from typing import Any, NamedTuple
 
 import torch
@@ -17,25 +12,11 @@ from training.augment import crop_and_flip
 from training.checkpoint import Checkpoint, Run, TrainedModel
 from training.config import FitSettings
 from training.data import Dataset, Split, load_dataset, split_validation
+from training.device import make_deterministic, resolve
 from training.errors import CheckpointError, ConfigError, DataError
 from training.evaluate import accuracy_report, calibrate, read_goodness
+from training.stop import Interrupted, StopRequest, stop_on_signals
 from training.update import LocalUpdate, schedule
-
-
-class Interrupted(Exception):  # noqa: N818  it is no error: the run can be resumed
-    """The run was asked to stop, and has stored where it was."""
-
-
-class StopRequest:
-    """Remembers that a signal asked the run to stop."""
-
-    def __init__(self) -> None:
-        """Begin with nothing asked."""
-        self.is_set = False
-
-    def __call__(self, _signal: int, _frame: FrameType | None) -> None:
-        """Take a signal."""
-        self.is_set = True
 
 
 class Position(NamedTuple):
@@ -44,26 +25,6 @@ class Position(NamedTuple):
     epoch: int
     step: int
     loss_sum: Tensor
-
-
-def resolve(settings: FitSettings) -> FitSettings:
-    """Replace every `auto` by what this machine has, so that the run can store it.
-
-    Raises:
-        ConfigError: CUDA is asked for and there is none.
-    """
-    has_cuda = torch.cuda.is_available()
-    if settings.device == "cuda" and not has_cuda:
-        message = "device cuda was asked for, but torch finds no usable GPU"
-        raise ConfigError(message)
-    device = ("cuda" if has_cuda else "cpu") if settings.device == "auto" else settings.device
-    precision = settings.precision
-    if precision == "auto":
-        precision = "bfloat16" if _multiplies_bfloat16(device) else "float32"
-    threads = settings.threads or torch.get_num_threads()
-    return settings.model_copy(
-        update={"device": device, "precision": precision, "threads": threads}
-    )
 
 
 def start_run(settings: FitSettings, run: Run, *, quiet: bool = False) -> TrainedModel:
@@ -80,7 +41,7 @@ def start_run(settings: FitSettings, run: Run, *, quiet: bool = False) -> Traine
     """
     run.refuse_existing()
     settings = resolve(settings)
-    _make_deterministic(settings)
+    make_deterministic(settings)
     trainer = Trainer(settings, load_dataset(settings), run, quiet=quiet)
     run.start(settings)
     return trainer.train()
@@ -96,7 +57,7 @@ def resume_run(run: Run, *, quiet: bool = False) -> TrainedModel:
     settings = resolve(run.settings())
     if run.is_finished():
         return run.load_model()
-    _make_deterministic(settings)
+    make_deterministic(settings)
     trainer = Trainer(settings, load_dataset(settings), run, quiet=quiet)
     trainer.restore(run.load())
     return trainer.train()
@@ -156,7 +117,7 @@ class Trainer:
         Raises:
             Interrupted: SIGINT or SIGTERM came; the checkpoint holds the step it came at.
         """
-        with _stop_on_signals() as stop:
+        with stop_on_signals() as stop:
             for _ in range(self._position.epoch, self._settings.epochs):
                 started = time.monotonic()
                 self._train_epoch(stop)
@@ -319,30 +280,3 @@ def _epoch_line(event: dict[str, Any], epochs: int) -> str:
         f"loss {event['train_loss_per_layer'][-1]:.3f}  "
         f"validation {validation['accuracy']:.2%} (n = {validation['n']})  layers {layers}"
     )
-
-
-def _multiplies_bfloat16(device: str) -> bool:
-    """Tell whether bfloat16 pays: elsewhere it is emulated and slower than float32."""
-    if device == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    return bool(torch.cpu._is_avx512_bf16_supported())  # noqa: SLF001  there is no public name
-
-
-def _make_deterministic(settings: FitSettings) -> None:
-    torch.set_num_threads(settings.threads or 1)
-    if settings.device == "cuda":
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-        torch.backends.cudnn.benchmark = False
-    torch.use_deterministic_algorithms(mode=True, warn_only=True)
-
-
-@contextmanager
-def _stop_on_signals() -> Iterator[StopRequest]:
-    """Turn SIGINT and SIGTERM into a request that the loop answers after its step."""
-    stop = StopRequest()
-    kept = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in kept.items():
-            signal.signal(number, handler)

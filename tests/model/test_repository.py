@@ -3,6 +3,7 @@
 import json
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -162,7 +163,7 @@ def cut_manifest(folder: Path) -> None:
 def test_a_broken_version_is_neither_read_nor_activated(
     repository: ModelRepository,
     small_models: list[SmallModel],
-    damage: "type[object]",
+    damage: Callable[[Path], object],
     message: str,
 ) -> None:
     """Corrupt, cut and half-written versions are told apart and refused."""

@@ -2,6 +2,7 @@
 
 import gzip
 import struct
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -149,7 +150,7 @@ def test_a_folders_split_depends_on_the_seed_alone(tmp_path: Path) -> None:
     ],
 )
 def test_a_folder_that_cannot_be_used_says_why(
-    tmp_path: Path, prepare: "type[object]", message: str
+    tmp_path: Path, prepare: Callable[[Path], object], message: str
 ) -> None:
     """Missing classes, empty classes and broken files are told apart."""
     prepare(tmp_path)

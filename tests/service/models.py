@@ -1,0 +1,63 @@
+"""Repositories and applications for the service's tests."""
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import onnxruntime
+import uvicorn
+from fastapi import FastAPI
+
+from model.contract import Scores
+from model.image import Pixels
+from model.repository import ModelRepository, VersionId
+from service.app import create_app
+from service.settings import Settings
+from tests.trained import SmallModel
+
+NAMES = ["scores", "probabilities", "contributions"]
+
+
+def filled_repository(root: Path, small_models: Sequence[SmallModel]) -> ModelRepository:
+    """Publish every model as `colours`, and activate the first."""
+    repository = ModelRepository(root)
+    for small in small_models:
+        repository.publish("colours", small.model, small.manifest)
+    repository.activate(VersionId("colours", "1"))
+    return repository
+
+
+def app_on(root: Path, **settings: Any) -> FastAPI:
+    """Make an application on a repository, looking for swaps twenty times a second."""
+    given = {"repository": root, "device": "cpu", "poll_interval_s": 0.05, **settings}
+    return create_app(Settings(**given))
+
+
+@contextmanager
+def served(app: FastAPI) -> Iterator[httpx.Client]:
+    """Serve an application for real, on a free port, and give a client for it."""
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        while not server.started:
+            assert thread.is_alive()
+            time.sleep(0.01)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+            yield client
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+def scores_alone(model: bytes, pixels: Pixels) -> Scores:
+    """Say what a model gives for each image alone: `(N, K)`."""
+    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    rows = [session.run(NAMES, {"images": image[None]})[0] for image in pixels]
+    return np.concatenate(rows)

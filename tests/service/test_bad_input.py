@@ -1,0 +1,266 @@
+"""Every bad input gets a clear 4xx, as a table; every good one is seen as a person sees it."""
+
+import base64
+import json
+import struct
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.pictures import coloured, encoded
+from tests.service.models import app_on, filled_repository, served
+from tests.trained import SmallModel
+
+RED = coloured("red", seed=999)
+PNG = encoded(RED)
+JPEG = encoded(RED, "JPEG", quality=95)
+WEBP = encoded(RED, "WEBP", lossless=True)
+
+
+@pytest.fixture(scope="module")
+def client(
+    small_models: list[SmallModel], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[httpx.Client]:
+    """Serve a small model with small limits."""
+    root = tmp_path_factory.mktemp("bad-input")
+    filled_repository(root, small_models[:1])
+    limits: dict[str, Any] = {
+        "max_request_bytes": 200_000,
+        "max_image_bytes": 100_000,
+        "max_image_pixels": 10_000,
+        "max_images_per_request": 3,
+    }
+    with served(app_on(root, **limits)) as client:
+        yield client
+
+
+def huge_png(width: int, height: int) -> bytes:
+    """Write a PNG whose header promises pixels that are not there."""
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        )
+
+    header = struct.pack(">2I5B", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0" * 99))
+
+
+def b64(data: bytes) -> str:
+    """Encode as a JSON caller does."""
+    return base64.b64encode(data).decode()
+
+
+RAW = [
+    (b"", 400, "empty-body", "the body is empty"),
+    (b"hello, I am a text file called cat.png", 400, "not-an-image", "are not an image"),
+    (b"\0" * 50, 400, "not-an-image", "are not an image"),
+    (PNG[:-200], 400, "damaged-image", "truncated or damaged"),
+    (PNG[:20], 400, "damaged-image", "truncated or damaged"),
+    (JPEG[: len(JPEG) // 2], 400, "damaged-image", "truncated or damaged"),
+    (JPEG[:3], 400, "damaged-image", "truncated or damaged"),
+    (WEBP[: len(WEBP) // 2], 400, "damaged-image", "truncated or damaged"),
+    (encoded(RED, "GIF"), 415, "unsupported-format", "the image is GIF"),
+    (encoded(RED, "BMP"), 415, "unsupported-format", "the image is BMP"),
+    (encoded(RED, "TIFF"), 415, "unsupported-format", "the image is TIFF"),
+    (encoded(RED, "AVIF"), 415, "unsupported-format", "the image is AVIF"),
+    (b"<svg xmlns='http://www.w3.org/2000/svg'/>", 415, "unsupported-format", "is SVG"),
+    (PNG + b"\0" * 100_000, 413, "too-many-bytes", "the limit is 100000"),
+    (b"\0" * 200_001, 413, "body-too-large", "the limit is 200000"),
+    (encoded(Image.new("RGB", (101, 100))), 413, "too-many-pixels", "101 x 100 = 10100 pixels"),
+    (huge_png(60_000, 60_000), 413, "too-many-pixels", "3600000000 pixels"),
+    (huge_png(90, 90), 400, "damaged-image", "truncated or damaged"),
+]
+
+
+@pytest.mark.parametrize(("body", "fault"), [(body, fault) for body, *fault in RAW])
+@pytest.mark.parametrize("way", ["raw", "multipart"])
+def test_a_bad_image_is_told_so_raw_or_as_a_part(
+    client: httpx.Client, way: str, body: bytes, fault: tuple[int, str, str]
+) -> None:
+    """Status, kind and message fit the fault, however the image came."""
+    status, kind, message = fault
+    if way == "raw":
+        response = client.post("/predict", content=body, headers={"content-type": "image/png"})
+    else:
+        response = client.post("/predict", files={"image": ("cat.png", body, "image/png")})
+        kind = {"empty-body": "empty-image"}.get(kind, kind)
+        message = {"the body is empty": "the image is empty"}.get(message, message)
+
+    assert_problem(response, status, kind, message)
+
+
+JSON = [
+    (b"{", 400, "malformed-json", "not JSON"),
+    (b"\xff\xfe", 400, "malformed-json", "not JSON"),
+    (b"[" * 100_000, 400, "malformed-json", "not JSON"),
+    (b"[]", 422, "bad-field", "should be an object"),
+    (b"{}", 422, "bad-field", "images: Field required"),
+    (b'{"images": "x"}', 422, "bad-field", "images: Input should be a valid array"),
+    (b'{"images": [5]}', 422, "bad-field", "images.0: Input should be a valid string"),
+    (b'{"images": []}', 400, "no-image", "holds no image"),
+    (b'{"images": ["???"]}', 400, "malformed-base64", "image 1 is not base64"),
+    (b'{"images": ["\\u20ac"]}', 400, "malformed-base64", "image 1 is not base64"),
+    (b'{"images": [""]}', 400, "empty-image", "the image is empty"),
+    (b'{"images": [], "surprise": 1}', 422, "bad-field", "surprise: Extra inputs"),
+    (b'{"images": [], "top_k": 0}', 422, "bad-field", "top_k: Input should be greater"),
+    (b'{"images": [], "top_k": "x"}', 422, "bad-field", "top_k: Input should be a valid integer"),
+    (
+        json.dumps({"images": [b64(PNG), b64(b"text")]}).encode(),
+        400,
+        "not-an-image",
+        "image 2 of 2: the bytes are not an image",
+    ),
+    (json.dumps({"images": [b64(PNG)] * 4}).encode(), 413, "too-many-images", "the limit is 3"),
+]
+
+
+@pytest.mark.parametrize(("body", "status", "kind", "message"), JSON)
+def test_a_bad_json_body_is_told_so(
+    client: httpx.Client, body: bytes, status: int, kind: str, message: str
+) -> None:
+    """Malformed JSON and base64, missing and unknown fields, and which image is bad."""
+    headers = {"content-type": "application/json"}
+
+    assert_problem(client.post("/predict", content=body, headers=headers), status, kind, message)
+
+
+def part(name: str = "image", filename: str | None = "a.png", body: bytes = PNG) -> bytes:
+    """Write one part of a multipart body."""
+    file = f'; filename="{filename}"' if filename else ""
+    return (
+        f'--b\r\ncontent-disposition: form-data; name="{name}"{file}\r\n\r\n'.encode()
+        + body
+        + b"\r\n"
+    )
+
+
+END = b"--b--\r\n"
+MULTIPART = [
+    (b"no parts at all", "; boundary=b", 400, "malformed-multipart"),
+    (part() + END, "", 400, "malformed-multipart"),
+    (END, "; boundary=b", 400, "no-image"),
+    (part("top_k", None, b"3") + END, "; boundary=b", 400, "no-image"),
+    (part() + part("top_k", None, b"none") + END, "; boundary=b", 422, "bad-option"),
+    (part() + part("explain", None, b"perhaps") + END, "; boundary=b", 422, "bad-option"),
+    (part() + part("colour", None, b"red") + END, "; boundary=b", 422, "unknown-field"),
+    (part() * 4 + END, "; boundary=b", 413, "too-many-images"),
+]
+
+
+@pytest.mark.parametrize(("body", "boundary", "status", "kind"), MULTIPART)
+def test_a_bad_multipart_body_is_told_so(
+    client: httpx.Client, body: bytes, boundary: str, status: int, kind: str
+) -> None:
+    """No boundary, no image, bad options, unknown fields, too many images."""
+    headers = {"content-type": f"multipart/form-data{boundary}"}
+
+    assert_problem(client.post("/predict", content=body, headers=headers), status, kind, "")
+
+
+@pytest.mark.parametrize(
+    ("query", "message"), [("top_k=0", "top_k"), ("top_k=x", "top_k"), ("explain=x", "explain")]
+)
+def test_a_bad_option_in_the_query_is_named(client: httpx.Client, query: str, message: str) -> None:
+    """Options are checked wherever they stand."""
+    assert_problem(client.post(f"/predict?{query}", content=PNG), 422, "bad-option", message)
+
+
+def test_a_body_of_another_type_is_not_read(client: httpx.Client) -> None:
+    """HTML is neither an image nor a form."""
+    response = client.post("/predict", content=b"<p>", headers={"content-type": "text/html"})
+
+    assert_problem(response, 415, "unsupported-body", "cannot read text/html")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"), [("GET", "/predict", 405), ("POST", "/x", 404)]
+)
+def test_the_frameworks_errors_are_problems_too(
+    client: httpx.Client, method: str, path: str, status: int
+) -> None:
+    """Wrong paths and methods are answered in the same format."""
+    response = client.request(method, path)
+
+    assert response.status_code == status
+    assert response.headers["content-type"] == "application/problem+json"
+
+
+def test_bad_requests_do_not_stop_good_ones(client: httpx.Client) -> None:
+    """After all of the above the service still answers."""
+    assert client.post("/predict", content=PNG).json()["predictions"][0]["label"] == "red"
+
+
+def exif(orientation: int) -> Image.Exif:
+    """Say how the camera was held."""
+    tags = Image.Exif()
+    tags[0x0112] = orientation
+    return tags
+
+
+GOOD = {
+    "png": PNG,
+    "jpeg": JPEG,
+    "webp": WEBP,
+    "palette": encoded(RED.convert("P", palette=Image.Palette.ADAPTIVE)),
+    "rgba": encoded(RED.convert("RGBA")),
+    "cmyk": encoded(RED.convert("CMYK"), "JPEG", quality=95),
+    "rotated": encoded(RED, "JPEG", exif=exif(6)),
+    "one pixel": encoded(Image.new("RGB", (1, 1), (210, 50, 40))),
+    "progressive": encoded(RED, "JPEG", progressive=True),
+    "interlaced data url": encoded(RED, "PNG"),
+}
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_every_kind_of_picture_is_seen(client: httpx.Client, name: str) -> None:
+    """Whatever its mode and format, a red picture is red."""
+    prediction = client.post("/predict", content=GOOD[name]).json()["predictions"][0]
+
+    assert prediction["label"] == "red"
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        RED.convert("L"),
+        RED.convert("LA"),
+        RED.convert("1"),
+        Image.fromarray(np.full((20, 20), 30_000, np.uint16)),
+    ],
+)
+def test_pictures_without_colour_are_answered(client: httpx.Client, image: Image.Image) -> None:
+    """Grey, grey with alpha, bilevel and 16-bit pictures get an answer."""
+    assert client.post("/predict", content=encoded(image)).status_code == 200
+
+
+def test_data_urls_are_taken(client: httpx.Client) -> None:
+    """A browser's `data:` URL is base64 with a preface."""
+    body = {"images": [f"data:image/png;base64,{b64(PNG)}"]}
+
+    assert client.post("/predict", json=body).json()["predictions"][0]["label"] == "red"
+
+
+def assert_problem(response: httpx.Response, status: int, kind: str, message: str) -> None:
+    """Hold a response against RFC 9457 and the expected fault."""
+    assert response.headers["content-type"] == "application/problem+json"
+    problem = response.json()
+    assert (response.status_code, problem["type"]) == (status, f"urn:goodserve:problem:{kind}"), (
+        problem
+    )
+    assert problem["status"] == status
+    assert message in problem["detail"]
+
+
+def test_a_long_folder_of_paths_is_not_told(client: httpx.Client) -> None:
+    """An error's text gives nothing of the machine away."""
+    detail = client.post("/predict", content=PNG[:-200]).json()["detail"]
+
+    assert str(Path.cwd()) not in detail
+    assert "Traceback" not in detail

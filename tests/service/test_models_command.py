@@ -1,0 +1,103 @@
+"""`goodserve models`: the repository from the shell."""
+
+from pathlib import Path
+
+import pytest
+
+from model.repository import ModelRepository
+from service.__main__ import main
+from tests.service.models import filled_repository
+from tests.trained import SmallModel
+
+
+@pytest.fixture
+def repository(small_models: list[SmallModel], tmp_path: Path) -> ModelRepository:
+    """Fill a repository with three versions."""
+    return filled_repository(tmp_path, small_models)
+
+
+def models(repository: ModelRepository, *arguments: str) -> int:
+    """Run `goodserve models`."""
+    return main(["models", *arguments, "--repository", str(repository.root)])
+
+
+def test_list_marks_the_active_version(
+    repository: ModelRepository, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One line per version, an asterisk before the active one, broken ones named."""
+    (repository.root / "colours" / "3" / "manifest.json").unlink()
+
+    assert models(repository, "list") == 0
+
+    lines = capsys.readouterr().out.splitlines()
+    assert [line[:11] for line in lines] == ["* colours/1", "  colours/2", "  colours/3"]
+    assert "3 classes" in lines[0]
+    assert "(n = " in lines[0]
+    assert "broken: colours/3 is incomplete" in lines[2]
+
+
+def test_show_prints_the_manifest(
+    repository: ModelRepository, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As JSON, without the golden pictures."""
+    assert models(repository, "show", "colours/2") == 0
+
+    printed = capsys.readouterr().out
+    assert '"labels"' in printed
+    assert "golden" not in printed
+
+
+def test_activate_and_rollback(
+    repository: ModelRepository, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Both say what is active afterwards."""
+    assert models(repository, "activate", "colours/2") == 0
+    assert str(repository.active()) == "colours/2"
+    assert models(repository, "rollback") == 0
+    assert str(repository.active()) == "colours/1"
+
+    assert capsys.readouterr().out == "colours/2 is active\ncolours/1 is active again\n"
+
+
+def test_verify_makes_the_services_own_checks(
+    repository: ModelRepository,
+    small_models: list[SmallModel],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Sound versions pass; one that does not reproduce its golden inputs does not."""
+    assert models(repository, "verify") == 0
+    assert capsys.readouterr().out.count("is sound") == 3
+
+    wrong = small_models[0].manifest.model_copy(update={"golden": small_models[1].manifest.golden})
+    repository.publish("colours", small_models[0].model, wrong)
+
+    assert models(repository, "verify", "colours/4") == 2
+    assert "golden inputs do not reproduce" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("activate", "colours/9"), "there is no version colours/9"),
+        (("rollback",), "nothing was active before"),
+        (("show", "other/1"), "there is no version other/1"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line(
+    repository: ModelRepository,
+    capsys: pytest.CaptureFixture[str],
+    arguments: tuple[str, ...],
+    message: str,
+) -> None:
+    """Status 2, and the reason."""
+    assert models(repository, *arguments) == 2
+
+    printed = capsys.readouterr().err
+    assert printed.startswith("goodserve: ")
+    assert message in printed
+
+
+def test_a_name_that_is_none_is_a_usage_error(repository: ModelRepository) -> None:
+    """Argparse says so."""
+    with pytest.raises(SystemExit):
+        models(repository, "activate", "../1")
