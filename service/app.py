@@ -11,6 +11,7 @@ from anyio import CapacityLimiter
 from fastapi import FastAPI
 
 from model.repository import ModelRepository
+from service.admission import Admission
 from service.batching import Batcher
 from service.body import BodyLimits
 from service.decode import Limits
@@ -21,7 +22,7 @@ from service.registry import Registry, load_version
 from service.routes import router
 from service.session import Device, OnnxSession, resolve_device
 from service.settings import BUNDLED_REPOSITORY, Settings
-from service.state import Admission, Service
+from service.state import Service
 from service.watcher import Watcher
 
 log = logging.getLogger("goodserve")
@@ -103,9 +104,15 @@ def _build(settings: Settings, device: Device) -> tuple[Service, Watcher]:
         registry=registry,
         batcher=batcher,
         metrics=metrics,
-        admission=Admission(settings.max_concurrent_requests),
+        admission=Admission(
+            max_requests=settings.max_concurrent_requests, max_bytes=settings.max_bytes_in_flight
+        ),
         decode_limiter=CapacityLimiter(settings.decode_threads),
-        body_limits=BodyLimits(settings.max_request_bytes, settings.max_images_per_request),
+        body_limits=BodyLimits(
+            max_request_bytes=settings.max_request_bytes,
+            max_images=settings.max_images_per_request,
+            read_timeout_s=settings.read_timeout_s,
+        ),
         image_limits=Limits(settings.max_image_bytes, settings.max_image_pixels),
         device=device,
     )

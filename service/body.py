@@ -1,5 +1,6 @@
 """From a request's body to image files and options, whichever of three ways it came."""
 
+import asyncio
 import base64
 import binascii
 from collections.abc import AsyncGenerator
@@ -10,8 +11,10 @@ from starlette.datastructures import FormData, Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 
+from service.admission import Take
 from service.errors import (
     BadRequestError,
+    BodyTimeoutError,
     TooLargeError,
     UnprocessableError,
     UnsupportedMediaError,
@@ -30,6 +33,7 @@ class BodyLimits:
 
     max_request_bytes: int
     max_images: int
+    read_timeout_s: float
 
 
 @dataclass(frozen=True)
@@ -46,14 +50,20 @@ class _InMemoryParser(MultiPartParser):
     spool_max_size = 2**62
 
 
-async def read_body(request: Request, limits: BodyLimits) -> Body:
+async def read_body(request: Request, limits: BodyLimits, take: Take) -> Body:
     """Read and parse a body.
 
+    Args:
+        request: nothing of its body is read yet.
+        limits: of this body alone.
+        take: hears of every byte that is kept, and may refuse.
+
     Raises:
-        ClientError: too many bytes or images, none at all, or malformed.
+        ClientError: too many bytes or images, none at all, too slow, or malformed.
+        BusyError: all bodies together hold too many bytes.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    data = await _read(request, limits.max_request_bytes)
+    data = await _read_in_time(request, limits, take)
     if not data:
         raise BadRequestError("empty-body", "the body is empty: send an image")
     if kind == "multipart/form-data":
@@ -81,13 +91,23 @@ def merge_options(query: dict[str, object], body: Body) -> Options:
         raise UnprocessableError("bad-option", describe(error.errors())) from error
 
 
-async def _read(request: Request, limit: int) -> bytes:
+async def _read_in_time(request: Request, limits: BodyLimits, take: Take) -> bytes:
+    try:
+        async with asyncio.timeout(limits.read_timeout_s):
+            return await _read(request, limits.max_request_bytes, take)
+    except TimeoutError as error:
+        detail = f"the body did not come within {limits.read_timeout_s:g} s"
+        raise BodyTimeoutError("body-timeout", detail) from error
+
+
+async def _read(request: Request, limit: int, take: Take) -> bytes:
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > limit:
         raise _too_large(int(declared), limit)
     data = bytearray()
     try:
         async for chunk in request.stream():
+            take(len(chunk))
             data += chunk
             if len(data) > limit:
                 raise _too_large(len(data), limit)

@@ -3,6 +3,7 @@
 ServiceError
 ├── ClientError                 the caller can fix it
 │   ├── BadRequestError             400
+│   ├── BodyTimeoutError            408
 │   ├── TooLargeError               413
 │   ├── UnsupportedMediaError       415
 │   └── UnprocessableError          422
@@ -45,6 +46,12 @@ class BadRequestError(ClientError):
     """The body is not what it claims to be."""
 
     status = HTTPStatus.BAD_REQUEST
+
+
+class BodyTimeoutError(ClientError):
+    """The body did not come in time."""
+
+    status = HTTPStatus.REQUEST_TIMEOUT
 
 
 class TooLargeError(ClientError):

@@ -33,7 +33,7 @@ router = APIRouter()
 _SIZE_CHANGES = 3
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"model": Problem, "content": {PROBLEM_JSON: {}}}
-    for status in (400, 413, 415, 422, 503)
+    for status in (400, 408, 413, 415, 422, 503)
 }
 
 
@@ -56,8 +56,8 @@ async def predict(
     service = _service(request)
     query: dict[str, object] = {"top_k": top_k, "explain": explain}
     given = {name: value for name, value in query.items() if value is not None}
-    with service.metrics.request(), service.admission:
-        body = await read_body(request, service.body_limits)
+    with service.metrics.request(), service.admission.admit() as take:
+        body = await read_body(request, service.body_limits, take)
         options = merge_options(given, body)
         answers = await _classify(service, body.images)
         answer = respond(answers, options.top_k, explain=options.explain)

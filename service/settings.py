@@ -30,6 +30,12 @@ class Settings(BaseSettings):
     max_concurrent_requests: int = Field(
         256, ge=1, description="requests read or decoded at once; beyond: 503"
     )
+    max_bytes_in_flight: int = Field(
+        512 * 2**20, ge=1, description="bytes of all bodies held at once; beyond: 503"
+    )
+    read_timeout_s: float = Field(
+        30, gt=0, description="seconds in which a body must have come; beyond: 408"
+    )
     max_images_per_request: int = Field(32, ge=1, description="images in one request; beyond: 413")
     max_request_bytes: int = Field(32 * 2**20, ge=1, description="bytes of a body; beyond: 413")
     max_image_bytes: int = Field(16 * 2**20, ge=1, description="bytes of an image; beyond: 413")
@@ -61,6 +67,12 @@ class Settings(BaseSettings):
             message = (
                 f"max_batch_size {self.max_batch_size} is over max_waiting_images "
                 f"{self.max_waiting_images}; a full batch must be able to wait"
+            )
+            raise ValueError(message)
+        if self.max_request_bytes > self.max_bytes_in_flight:
+            message = (
+                f"max_request_bytes {self.max_request_bytes} is over max_bytes_in_flight "
+                f"{self.max_bytes_in_flight}; a full body must be able to come in"
             )
             raise ValueError(message)
         return self

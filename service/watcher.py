@@ -1,6 +1,7 @@
 """Notices that another version became active, and has it swapped in."""
 
 import asyncio
+import logging
 import os
 from collections.abc import Callable
 
@@ -13,6 +14,8 @@ from model.repository import (
     VersionId,
 )
 from service.registry import Registry
+
+log = logging.getLogger("goodserve")
 
 Signature = tuple[tuple[int, int, int] | None, ...]
 
@@ -51,7 +54,10 @@ class Watcher:
         """Look again and again, in a thread, until cancelled."""
         while True:
             await asyncio.sleep(interval_s)
-            await asyncio.to_thread(self.look)
+            try:
+                await asyncio.to_thread(self.look)
+            except Exception:  # one look that fails must not be the last
+                log.exception("looking for a new version failed")
 
     def _try_once(self, signature: Signature, attempt: Callable[[], bool]) -> None:
         if signature == self._refused:

@@ -1,7 +1,9 @@
 """Answers: three ways to send, top classes, exact explanations, metrics, listings."""
 
 import base64
+import socket
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -221,3 +223,47 @@ def test_too_many_requests_are_turned_away(small_models: list[SmallModel], tmp_p
             thread.join()
 
     assert set(statuses) == {200, 503}
+
+
+def test_a_body_that_does_not_come_is_given_up(
+    small_models: list[SmallModel], tmp_path: Path
+) -> None:
+    """A caller who stops in the middle of a body is told so, and its place is free again."""
+    filled_repository(tmp_path, small_models[:1])
+    settings = {"read_timeout_s": 0.2, "max_concurrent_requests": 1}
+
+    with served(app_on(tmp_path, **settings)) as client:
+        url = client.base_url
+        head = b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: 999\r\n\r\n"
+        with socket.create_connection((url.host, url.port or 80), timeout=10) as connection:
+            connection.sendall(head + FILES[0][:10])
+            answer = connection.recv(4096)
+        assert client.post("/predict", content=FILES[0]).status_code == 200
+
+    assert answer.startswith(b"HTTP/1.1 408")
+    assert b"the body did not come within 0.2 s" in answer
+
+
+def test_bodies_together_may_hold_so_many_bytes(
+    small_models: list[SmallModel], tmp_path: Path
+) -> None:
+    """While one large body waits for its end, another gets 503; then there is room again."""
+    filled_repository(tmp_path, small_models[:1])
+    settings = {"max_request_bytes": 30_000, "max_bytes_in_flight": 30_000, "read_timeout_s": 5}
+
+    with served(app_on(tmp_path, **settings)) as client:
+        url = client.base_url
+        head = b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: 30000\r\n\r\n"
+        with socket.create_connection((url.host, url.port or 80), timeout=10) as connection:
+            connection.sendall(head + b"x" * 29_999)
+            until_status(client, 503)
+            connection.sendall(b"x")
+            assert connection.recv(4096).startswith(b"HTTP/1.1 400")
+        until_status(client, 200)
+
+
+def until_status(client: httpx.Client, status: int) -> None:
+    """Send until the answer has this status."""
+    deadline = time.monotonic() + 5
+    while client.post("/predict", content=FILES[0]).status_code != status:
+        assert time.monotonic() < deadline
