@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
-from training.config import FitSettings, load_settings
-from training.errors import CheckpointError, ConfigError, TrainingError
+from training.config import FitSettings
+from training.errors import TrainingError
 
 _INTERRUPTED = 130
 
@@ -28,38 +28,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"goodserve-train: {error}", file=sys.stderr)
         return 2
     return 0
-
-
-def fit_settings(options: argparse.Namespace) -> FitSettings | None:
-    """Gather a new run's settings; None for a resumed run, which has its own.
-
-    Raises:
-        ConfigError: a setting is unknown or out of range, or `data` is not given.
-        CheckpointError: a resumed run is given a setting that it was not started with.
-    """
-    names = FitSettings.model_fields
-    flags = {n: getattr(options, n) for n in names if getattr(options, n, None) is not None}
-    if not options.resume:
-        if "data" not in flags and options.config is None:
-            message = "name the data: goodserve-train fit KIND:PATH --run FOLDER"
-            raise ConfigError(message)
-        return load_settings(flags, options.config)
-    if options.config is not None:
-        message = "--resume takes the run's own settings; leave --config away"
-        raise CheckpointError(message)
-    stored = _stored(options.run)
-    given = load_settings({**stored.model_dump(), **flags})
-    changed = [name for name in names if getattr(given, name) != getattr(stored, name)]
-    if changed:
-        message = f"a resumed run keeps its settings, but {', '.join(changed)} differ"
-        raise CheckpointError(message)
-    return None
-
-
-def _stored(folder: Path) -> FitSettings:
-    from training.checkpoint import Run  # noqa: PLC0415  imports torch
-
-    return Run(folder).settings()
 
 
 def _parser() -> argparse.ArgumentParser:

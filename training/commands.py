@@ -10,11 +10,10 @@ import torch
 from model.contract import Manifest
 from model.files import write_atomically
 from model.repository import MANIFEST_FILE, MODEL_FILE, ModelRepository, RepositoryError, VersionId
-from training.__main__ import fit_settings
 from training.checkpoint import Run, TrainedModel
-from training.config import FitSettings
+from training.config import FitSettings, load_settings
 from training.data import load_dataset
-from training.errors import CheckpointError, DataError
+from training.errors import CheckpointError, ConfigError, DataError
 from training.evaluate import accuracy_report, read_goodness
 from training.loop import resume_run, start_run
 from training.stop import Interrupted
@@ -26,11 +25,12 @@ _COMPARED_IMAGES = 256
 
 def fit(options: argparse.Namespace) -> None:
     """Train; with --publish, export and publish what came of it."""
-    run, settings = Run(options.run), fit_settings(options)
-    if settings is None:
+    run = Run(options.run)
+    if options.resume:
+        _refuse_changes(run.settings(), options)
         resume_run(run, quiet=options.quiet)
     else:
-        start_run(settings, run, quiet=options.quiet)
+        start_run(_new_settings(options), run, quiet=options.quiet)
     if options.publish is not None:
         _export(run, options.run / "export")
         _publish(run, options.publish, options)
@@ -59,6 +59,33 @@ def export(options: argparse.Namespace) -> None:
 def publish(options: argparse.Namespace) -> None:
     """Put an exported run into a model repository."""
     _publish(Run(options.run), options.repository, options)
+
+
+def _flags(options: argparse.Namespace) -> dict[str, Any]:
+    """Gather the settings that were given as flags."""
+    given = {name: getattr(options, name) for name in FitSettings.model_fields}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _new_settings(options: argparse.Namespace) -> FitSettings:
+    flags = _flags(options)
+    if "data" not in flags and options.config is None:
+        message = "name the data: goodserve-train fit KIND:PATH --run FOLDER"
+        raise ConfigError(message)
+    return load_settings(flags, options.config)
+
+
+def _refuse_changes(stored: FitSettings, options: argparse.Namespace) -> None:
+    """Make sure that a resumed run is given no setting that it was not started with."""
+    if options.config is not None:
+        message = "--resume takes the run's own settings; leave --config away"
+        raise CheckpointError(message)
+    given = load_settings({**stored.model_dump(), **_flags(options)})
+    names = FitSettings.model_fields
+    changed = [name for name in names if getattr(given, name) != getattr(stored, name)]
+    if changed:
+        message = f"a resumed run keeps its settings, but {', '.join(changed)} differ"
+        raise CheckpointError(message)
 
 
 def _export(run: Run, folder: Path) -> None:
