@@ -107,6 +107,7 @@ class ForwardForwardBlock(nn.Module):
 
         Returns:
             `(N, D)`, float32; in training by the batch's statistics, else by the running ones.
+            The means are of the activity's own precision, all that follows is float32.
         """
         means = region_means(activity, self.spec.regions).float()
         standardised: Tensor = self.goodness_norm(means)

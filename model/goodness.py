@@ -44,9 +44,9 @@ def region_means(activity: Tensor, regions: tuple[int, int]) -> Tensor:
     down, across = regions
     if height % down == 0 and width % across == 0:
         return F.avg_pool2d(activity, (height // down, width // across)).flatten(1)
-    rows = _averaging_matrix(height, down).to(activity)
-    columns = _averaging_matrix(width, across).to(activity)
-    return (rows @ activity @ columns.T).flatten(1)
+    rows = _averaging_matrix(height, down).to(activity.device)
+    columns = _averaging_matrix(width, across).to(activity.device)
+    return (rows @ activity.float() @ columns.T).to(activity.dtype).flatten(1)
 
 
 def class_weights(assignment: Tensor) -> Tensor:
@@ -161,7 +161,9 @@ def assignment_entropy(assignment: Tensor) -> Tensor:
 
     Source: arXiv 2606.09928 names an entropy term; this normalised form is ours.
     """
-    entropies: Tensor = torch.special.entr(assignment).sum(1)
+    # At 0 the slope is infinite, and one such entry would make every gradient nan.
+    above_zero = assignment.clamp_min(torch.finfo(assignment.dtype).tiny)
+    entropies: Tensor = torch.special.entr(above_zero).sum(1)
     return entropies.mean() / math.log(assignment.shape[1])
 
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -13,7 +13,16 @@ Pixels = NDArray[np.uint8]
 
 FORMATS = ("JPEG", "PNG", "WEBP")
 _SIXTEEN_BIT_GREY = ("I", "I;16", "I;16L", "I;16B", "I;16N")
-_WHITE = (255, 255, 255, 255)
+_EIGHT_BITS = ((np.arange(65536) + 128) // 257).astype(np.uint8)
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 
 def to_pixels(image: Image.Image, height: int, width: int) -> Pixels:
@@ -34,8 +43,7 @@ def to_pixels(image: Image.Image, height: int, width: int) -> Pixels:
     if image.size != (width, height):
         # JPEG only: decode at a fraction of the size, still twice what is needed.
         image.draft(None, (2 * max(height, width), 2 * max(height, width)))
-    upright = ImageOps.exif_transpose(image)
-    rgb = _to_rgb(upright)
+    rgb = _to_rgb(_upright(image))
     if rgb.size != (width, height):
         rgb = rgb.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=2.0)
     return np.array(rgb, dtype=np.uint8)
@@ -46,16 +54,34 @@ def stack(pixels: "Iterable[Pixels]") -> Pixels:
     return np.ascontiguousarray(np.stack(list(pixels)))
 
 
+def _upright(image: Image.Image) -> Image.Image:
+    """Turn the picture as its EXIF says; of the other tags, however odd, none is looked at."""
+    try:
+        turn = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+    except Exception:  # noqa: BLE001  a damaged EXIF block of any kind does not damage the picture
+        turn = None
+    return image if turn is None else image.transpose(turn)
+
+
 def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode in _SIXTEEN_BIT_GREY:
         image = _eight_bit_grey(image)
-    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
-        rgba = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", rgba.size, _WHITE), rgba).convert("RGB")
+    if image.mode in ("LA", "PA", "La", "RGBa") or "transparency" in image.info:
+        image = image.convert("RGBA")
+    if image.mode == "RGBA":
+        canvas = Image.new("RGB", image.size, "white")
+        canvas.paste(image, mask=image.getchannel("A"))
+        return canvas
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _eight_bit_grey(image: Image.Image) -> Image.Image:
     """Scale 0..65535 to 0..255; Pillow's own conversion may clip instead."""
-    wide = np.asarray(image, dtype=np.int64).clip(0, 65535)
-    return Image.fromarray(((wide + 128) // 257).astype(np.uint8))
+    wide = np.asarray(image)
+    if wide.dtype != np.uint16:
+        wide = wide.clip(0, 65535).astype(np.uint16)
+    grey = Image.fromarray(_EIGHT_BITS[wide])
+    key = image.info.get("transparency")
+    if isinstance(key, int):
+        grey.putalpha(Image.fromarray(np.where(wide == key, np.uint8(0), np.uint8(255))))
+    return grey

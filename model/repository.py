@@ -8,78 +8,37 @@ A version is written aside, fsynced and renamed, so that it is there whole or no
 `active.json` is replaced atomically. Readers therefore need no lock.
 """
 
+import errno
 import fcntl
 import hashlib
 import os
-import re
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from model.contract import Manifest
 from model.files import sync_folder, write_atomically
+from model.version import (
+    NAME_PATTERN,
+    VERSION_PATTERN,
+    BrokenVersionError,
+    RepositoryError,
+    UnknownVersionError,
+    VersionId,
+)
 
 MODEL_FILE = "model.onnx"
 MANIFEST_FILE = "manifest.json"
 ACTIVE_FILE = "active.json"
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")
-_VERSION = re.compile(r"[1-9][0-9]{0,17}")
 _KEPT_PREVIOUS = 50
-
-
-class RepositoryError(Exception):
-    """The repository cannot do what was asked; the message says why.
-
-    RepositoryError
-    ├── UnknownVersionError  no such version, or none is active
-    └── BrokenVersionError   a version is incomplete, or not what its manifest says
-    """
-
-
-class UnknownVersionError(RepositoryError):
-    """There is no such version, or none is active."""
-
-
-class BrokenVersionError(RepositoryError):
-    """A version is incomplete, or its bytes are not those its manifest names."""
-
-
-@dataclass(frozen=True)
-class VersionId:
-    """Names one version: `cifar10/3`.
-
-    Raises:
-        RepositoryError: a part has characters that a folder name should not have.
-    """
-
-    name: str
-    version: str
-
-    def __post_init__(self) -> None:
-        """Refuse anything that could leave the repository's folder."""
-        if not _NAME.fullmatch(self.name):
-            message = f"bad model name {self.name!r}; use a-z, 0-9, '_', '.', '-', at most 63"
-            raise RepositoryError(message)
-        if not _VERSION.fullmatch(self.version):
-            message = f"bad version {self.version!r}; versions are whole numbers from 1"
-            raise RepositoryError(message)
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """Read `name/version`."""
-        name, _, version = text.partition("/")
-        return cls(name, version)
-
-    def __str__(self) -> str:
-        """Write `name/version`."""
-        return f"{self.name}/{self.version}"
+_STAGING = ".staging-"
 
 
 @dataclass(frozen=True)
@@ -97,13 +56,23 @@ class StoredVersion:
     model: bytes
 
 
+def _checked_name(text: str) -> str:
+    try:
+        return str(VersionId.parse(text))
+    except RepositoryError as error:
+        raise ValueError(str(error)) from error
+
+
+Name = Annotated[str, AfterValidator(_checked_name)]
+
+
 class _Active(BaseModel):
     """The content of `active.json`."""
 
     model_config = ConfigDict(extra="forbid")
 
-    active: str
-    previous: list[str] = []
+    active: Name
+    previous: list[Name] = []
 
 
 class ModelRepository:
@@ -117,16 +86,18 @@ class ModelRepository:
         """Store a new version of `name`, whole or not at all; it is not active yet.
 
         Raises:
-            RepositoryError: the name is bad.
+            RepositoryError: the name is bad, or the folder may not be written.
             BrokenVersionError: `model` is not what the manifest names.
-            OSError: the disk is full or may not be written.
+            OSError: the disk is full.
         """
         VersionId(name, "1")
         _check_model(name, model, manifest)
         parent = self.root / name
-        parent.mkdir(parents=True, exist_ok=True)
         with self._locked():
-            aside = Path(tempfile.mkdtemp(prefix=".staging-", dir=parent))
+            parent.mkdir(exist_ok=True)
+            sync_folder(self.root)
+            _sweep(parent)
+            aside = Path(tempfile.mkdtemp(prefix=_STAGING, dir=parent))
             try:
                 content = manifest.model_dump_json(indent=1).encode() + b"\n"
                 write_atomically(aside / MODEL_FILE, model, mode=0o444)
@@ -164,12 +135,12 @@ class ModelRepository:
             BrokenVersionError: the manifest is missing or does not parse.
         """
         folder = self._folder(wanted)
-        if not folder.is_dir():
-            message = f"there is no version {wanted} in {self.root}"
-            raise UnknownVersionError(message)
         try:
             return Manifest.model_validate_json((folder / MANIFEST_FILE).read_bytes())
         except OSError as error:
+            if error.errno == errno.ENOENT and not folder.exists():
+                message = f"there is no version {wanted} in {self.root}"
+                raise UnknownVersionError(message) from error
             message = f"{wanted} is incomplete: {MANIFEST_FILE} cannot be read ({error.strerror})"
             raise BrokenVersionError(message) from error
         except ValidationError as error:
@@ -180,7 +151,7 @@ class ModelRepository:
 
     def versions(self) -> list[VersionId]:
         """List what has been published, by name and number; broken ones too."""
-        names = sorted(p.name for p in _folders(self.root) if _NAME.fullmatch(p.name))
+        names = sorted(p.name for p in _folders(self.root) if NAME_PATTERN.fullmatch(p.name))
         return [
             VersionId(name, str(number))
             for name in names
@@ -237,10 +208,12 @@ class ModelRepository:
 
     def _version_numbers(self, name: str) -> list[int]:
         folders = _folders(self.root / name)
-        return [int(p.name) for p in folders if _VERSION.fullmatch(p.name)]
+        return [int(p.name) for p in folders if VERSION_PATTERN.fullmatch(p.name)]
 
     def _last_version(self, name: str) -> int:
-        return max(self._version_numbers(name), default=0)
+        """Find the highest number taken, by a version or by anything else of that name."""
+        taken = os.listdir(self.root / name)  # noqa: PTH208  names are all that is needed
+        return max((int(entry) for entry in taken if VERSION_PATTERN.fullmatch(entry)), default=0)
 
     def _state(self) -> _Active | None:
         path = self.root / ACTIVE_FILE
@@ -259,7 +232,13 @@ class ModelRepository:
     @contextmanager
     def _locked(self) -> Iterator[None]:
         """Keep other writers out, in this process and in others."""
-        with (self.root / ".lock").open("a") as file:
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            file = (self.root / ".lock").open("a")
+        except OSError as error:
+            message = f"{self.root} cannot be written: {error.strerror}"
+            raise RepositoryError(message) from error
+        with file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
@@ -267,8 +246,14 @@ class ModelRepository:
 def _folders(path: Path) -> list[Path]:
     try:
         return [Path(entry.path) for entry in os.scandir(path) if entry.is_dir()]
-    except FileNotFoundError:
+    except OSError:
         return []
+
+
+def _sweep(parent: Path) -> None:
+    """Take away what publishers left behind who died; the lock keeps the living out."""
+    for path in parent.glob(f"{_STAGING}*"):
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def _check_model(what: str, model: bytes, manifest: Manifest) -> None:

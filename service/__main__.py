@@ -16,7 +16,8 @@ import uvicorn
 from pydantic import ValidationError
 
 from model.contract import ContractError
-from model.repository import ModelRepository, RepositoryError, VersionId
+from model.repository import ModelRepository
+from model.version import RepositoryError, VersionId
 from service.app import serving_device
 from service.errors import describe
 from service.registry import load_version
@@ -52,6 +53,7 @@ def serve(_: argparse.Namespace, settings: Settings) -> None:
     with tempfile.TemporaryDirectory(prefix="goodserve-metrics-") as folder:
         if settings.workers > 1:
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+            settings = settings.model_copy(update={"metrics_folder": Path(folder)})
         _pass_on(settings)
         uvicorn.run(
             "service.app:create_app",
@@ -69,7 +71,11 @@ def serve(_: argparse.Namespace, settings: Settings) -> None:
 def list_models(_: argparse.Namespace, settings: Settings) -> None:
     """List every version: an asterisk marks the active one."""
     repository = ModelRepository(settings.repository)
-    active = repository.active()
+    try:
+        active = repository.active()
+    except RepositoryError as error:
+        print(f"goodserve: {error}", file=sys.stderr)
+        active = None
     for version in repository.versions():
         mark = "*" if version == active else " "
         try:
@@ -121,13 +127,14 @@ def _settings(options: argparse.Namespace) -> Settings:
     try:
         return Settings(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
-        raise _UsageError(describe(error.errors())) from error
+        raise _UsageError(describe(error)) from error
 
 
 def _pass_on(settings: Settings) -> None:
     """Hand the settings to the worker processes: they read the environment as anyone would."""
     for name, value in settings.model_dump(mode="json").items():
-        os.environ[PREFIX + name.upper()] = str(value)
+        if value is not None:
+            os.environ[PREFIX + name.upper()] = str(value)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -138,7 +145,8 @@ def _parser() -> argparse.ArgumentParser:
     serving = commands.add_parser("serve", help="serve the active version")
     serving.set_defaults(run=serve)
     for name in Settings.model_fields:
-        _add_setting(serving, name)
+        if name != "metrics_folder":  # ours to give, not the user's
+            _add_setting(serving, name)
     models = commands.add_parser("models", help="look at and switch the versions")
     actions = models.add_subparsers(required=True)
     for name, action, version in (

@@ -84,7 +84,7 @@ def _bundled_model() -> bytes:
 
 def _build(settings: Settings, device: Device) -> tuple[Service, Watcher]:
     repository = ModelRepository(settings.repository)
-    metrics = Metrics(is_multiprocess=settings.workers > 1)
+    metrics = Metrics(settings.metrics_folder)
     open_session = partial(OnnxSession, device=device, intra_op_threads=settings.intra_op_threads)
     registry = Registry(
         lambda wanted: load_version(repository, wanted, open_session, settings.max_batch_size)
@@ -113,7 +113,9 @@ def _build(settings: Settings, device: Device) -> tuple[Service, Watcher]:
             max_images=settings.max_images_per_request,
             read_timeout_s=settings.read_timeout_s,
         ),
-        image_limits=Limits(settings.max_image_bytes, settings.max_image_pixels),
+        image_limits=Limits(
+            settings.max_image_bytes, settings.max_image_pixels, settings.max_request_pixels
+        ),
         device=device,
     )
     return service, Watcher(repository, registry, on_swap)

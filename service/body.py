@@ -3,9 +3,10 @@
 import asyncio
 import base64
 import binascii
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 
+import anyio.to_thread
 from pydantic import ValidationError
 from starlette.datastructures import FormData, Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
@@ -48,6 +49,11 @@ class _InMemoryParser(MultiPartParser):
     """Keeps parts in memory: the body's size is limited, and the disk may be read-only."""
 
     spool_max_size = 2**62
+    is_complete = False
+
+    def on_end(self) -> None:
+        """Take note of the closing boundary, without which the last part may be lost."""
+        self.is_complete = True
 
 
 async def read_body(request: Request, limits: BodyLimits, take: Take) -> Body:
@@ -69,7 +75,7 @@ async def read_body(request: Request, limits: BodyLimits, take: Take) -> Body:
     if kind == "multipart/form-data":
         body = await _multipart(request.headers, data, limits)
     elif kind == "application/json":
-        body = _json(data)
+        body = await anyio.to_thread.run_sync(_json, data, limits.max_images)
     elif kind in _RAW_TYPES or kind.startswith("image/"):
         body = Body([data], {})
     else:
@@ -79,16 +85,17 @@ async def read_body(request: Request, limits: BodyLimits, take: Take) -> Body:
     return body
 
 
-def merge_options(query: dict[str, object], body: Body) -> Options:
+def merge_options(query: Mapping[str, object], body: Body) -> Options:
     """Lay the body's options over the query's.
 
     Raises:
         UnprocessableError: one is out of range.
     """
     try:
-        return Options.model_validate({**query, **body.options})
+        given = {name: query[name] for name in _OPTION_FIELDS if name in query}
+        return Options.model_validate({**given, **body.options})
     except ValidationError as error:
-        raise UnprocessableError("bad-option", describe(error.errors())) from error
+        raise UnprocessableError("bad-option", describe(error)) from error
 
 
 async def _read_in_time(request: Request, limits: BodyLimits, take: Take) -> bytes:
@@ -146,6 +153,9 @@ async def _multipart(headers: Headers, data: bytes, limits: BodyLimits) -> Body:
         detail = f"the multipart body is malformed: {message}"
         raise BadRequestError("malformed-multipart", detail) from error
     try:
+        if not parser.is_complete:
+            detail = "the multipart body is malformed: its closing boundary is missing"
+            raise BadRequestError("malformed-multipart", detail)
         return await _sort_parts(form)
     finally:
         await form.close()
@@ -171,15 +181,15 @@ async def _once(data: bytes) -> AsyncGenerator[bytes]:
     yield data
 
 
-def _json(data: bytes) -> Body:
+def _json(data: bytes, max_images: int) -> Body:
     try:
         parsed = JsonRequest.model_validate_json(data)
     except ValidationError as error:
-        errors = error.errors(include_input=False, include_url=False)
-        if errors[0]["type"] == "json_invalid":
-            detail = f"the body is not JSON: {errors[0]['msg']}"
+        if error.error_count() == 1 and error.errors()[0]["type"] == "json_invalid":
+            detail = f"the body is not JSON: {error.errors(include_input=False)[0]['msg']}"
             raise BadRequestError("malformed-json", detail) from error
-        raise UnprocessableError("bad-field", describe(errors)) from error
+        raise UnprocessableError("bad-field", describe(error)) from error
+    _check_count(len(parsed.images), max_images)
     images = [_base64(text, number) for number, text in enumerate(parsed.images, start=1)]
     return Body(images, parsed.model_dump(include=set(_OPTION_FIELDS), exclude_none=True))
 

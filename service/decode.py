@@ -3,7 +3,6 @@
 import io
 from dataclasses import dataclass
 
-import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from model.image import FORMATS, Pixels, to_pixels
@@ -12,6 +11,8 @@ from service.errors import BadRequestError, ServiceError, TooLargeError, Unsuppo
 # Ours is checked first, and gives a clear answer; Pillow's would only warn up to twice its own.
 Image.MAX_IMAGE_PIXELS = None
 
+_JPEG, _JPEG_SCAN = b"\xff\xd8\xff", b"\xff\xda"
+_MAX_SCANS = 100  # real progressive files have about ten
 _TAKEN = "JPEG, PNG or WebP"
 # First bytes of pictures that people do send; for these "not an image" would be wrong.
 _OTHER_FORMATS = {
@@ -29,13 +30,22 @@ _ISO_BRANDS = {b"avif": "AVIF", b"avis": "AVIF", b"heic": "HEIC", b"heix": "HEIC
 
 @dataclass(frozen=True)
 class Limits:
-    """What one image may measure: bytes as sent, and pixels by its header."""
+    """What images may measure: bytes as sent, pixels by the header of one and of all."""
 
     max_image_bytes: int
     max_image_pixels: int
+    max_request_pixels: int
 
 
-def decode(data: bytes, limits: Limits, height: int, width: int) -> Pixels:
+@dataclass(frozen=True)
+class Decoded:
+    """One image: `(H, W, 3)` uint8 at the model's size, and how many pixels it had as sent."""
+
+    pixels: Pixels
+    source_pixels: int
+
+
+def decode(data: bytes, limits: Limits, height: int, width: int, pixels_before: int = 0) -> Decoded:
     """Decode one image as a person sees it.
 
     Args:
@@ -43,9 +53,7 @@ def decode(data: bytes, limits: Limits, height: int, width: int) -> Pixels:
         limits: checked before anything is decoded.
         height: rows the model takes.
         width: columns the model takes.
-
-    Returns:
-        `(height, width, 3)`, uint8.
+        pixels_before: what the request's earlier images had together.
 
     Raises:
         ClientError: empty, too many bytes or pixels, not an image, of another format,
@@ -56,10 +64,11 @@ def decode(data: bytes, limits: Limits, height: int, width: int) -> Pixels:
     if len(data) > limits.max_image_bytes:
         detail = f"the image has {len(data)} bytes, the limit is {limits.max_image_bytes}"
         raise TooLargeError("too-many-bytes", detail)
+    _check_scans(data)
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            _check_pixels(image.size, limits.max_image_pixels)
-            return to_pixels(image, height, width)
+            source_pixels = _check_pixels(image.size, limits, pixels_before)
+            return Decoded(to_pixels(image, height, width), source_pixels)
     except ServiceError:
         raise
     except UnidentifiedImageError as error:
@@ -71,29 +80,35 @@ def decode(data: bytes, limits: Limits, height: int, width: int) -> Pixels:
         raise BadRequestError("damaged-image", detail) from error
 
 
-def decode_all(images: list[bytes], limits: Limits, height: int, width: int) -> Pixels:
-    """Decode one request's images: `(n, height, width, 3)`, uint8.
-
-    Raises:
-        ClientError: as `decode` does; where there are several, it says which image it is.
-    """
-    decoded = []
-    for number, data in enumerate(images, start=1):
-        try:
-            decoded.append(decode(data, limits, height, width))
-        except ServiceError as error:
-            if len(images) > 1:
-                detail = f"image {number} of {len(images)}: {error.detail}"
-                raise type(error)(error.kind, detail) from error
-            raise
-    return np.stack(decoded)
+def name_image(error: ServiceError, number: int, total: int) -> ServiceError:
+    """Say in an error which of several images it is about, counting from 1."""
+    if total == 1:
+        return error
+    return type(error)(error.kind, f"image {number} of {total}: {error.detail}")
 
 
-def _check_pixels(size: tuple[int, int], limit: int) -> None:
+def _check_scans(data: bytes) -> None:
+    """Refuse a JPEG that is decoded over and over: a few bytes per scan can cost seconds."""
+    scans = data.count(_JPEG_SCAN) if data.startswith(_JPEG) else 0
+    if scans > _MAX_SCANS:
+        detail = f"the image is damaged: a JPEG of {scans} scans, the limit is {_MAX_SCANS}"
+        raise BadRequestError("damaged-image", detail)
+
+
+def _check_pixels(size: tuple[int, int], limits: Limits, before: int) -> int:
     width, height = size
-    if width * height > limit:
-        detail = f"the image has {width} x {height} = {width * height} pixels, the limit is {limit}"
+    pixels = width * height
+    if pixels > limits.max_image_pixels:
+        limit = limits.max_image_pixels
+        detail = f"the image has {width} x {height} = {pixels} pixels, the limit is {limit}"
         raise TooLargeError("too-many-pixels", detail)
+    if before + pixels > limits.max_request_pixels:
+        detail = (
+            f"the images so far have {before + pixels} pixels together, the limit for one request "
+            f"is {limits.max_request_pixels}; send several requests"
+        )
+        raise TooLargeError("too-many-pixels", detail)
+    return pixels
 
 
 def _unidentified(data: bytes) -> ServiceError:
@@ -101,7 +116,7 @@ def _unidentified(data: bytes) -> ServiceError:
     if name is not None:
         detail = f"the image is {name}; send {_TAKEN}"
         return UnsupportedMediaError("unsupported-format", detail)
-    if data.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")) or data[8:12] == b"WEBP":
+    if data.startswith((_JPEG, b"\x89PNG\r\n\x1a\n")) or data[8:12] == b"WEBP":
         return BadRequestError("damaged-image", "the image is truncated or damaged: no header")
     return BadRequestError("not-an-image", f"the bytes are not an image; send {_TAKEN}")
 

@@ -15,15 +15,23 @@ ServiceError
 
 from collections.abc import Sequence
 from http import HTTPStatus
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
 PROBLEM_JSON = "application/problem+json"
 RETRY_AFTER_S = 1
+
+_HEADERS = {
+    HTTPStatus.SERVICE_UNAVAILABLE: {"Retry-After": str(RETRY_AFTER_S)},
+    HTTPStatus.REQUEST_TIMEOUT: {"Connection": "close"},  # who stalled once would again
+}
+_MOST_LISTED = 100
+_MOST_WORDED = 5
+_LONGEST_NAME = 50
 
 
 class ServiceError(Exception):
@@ -113,10 +121,6 @@ def add_handlers(app: FastAPI) -> None:
     async def _service(_: Request, error: ServiceError) -> JSONResponse:
         return problem(error.status, error.kind, error.detail)
 
-    @app.exception_handler(RequestValidationError)
-    async def _validation(_: Request, error: RequestValidationError) -> JSONResponse:
-        return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "bad-option", describe(error.errors()))
-
     @app.exception_handler(HTTPException)
     async def _http(_: Request, error: HTTPException) -> JSONResponse:
         status = HTTPStatus(error.status_code)
@@ -131,10 +135,20 @@ def add_handlers(app: FastAPI) -> None:
         return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "unexpected", detail)
 
 
-def describe(errors: Sequence[Any]) -> str:
-    """Put pydantic's errors into one line, each with its field and what was wrong."""
-    lines = []
-    for error in errors:
-        where = ".".join(str(part) for part in error["loc"]) or "body"
-        lines.append(f"{where}: {error['msg']}")
-    return "; ".join(lines)
+def describe(error: ValidationError) -> str:
+    """Put pydantic's errors into one line, each with its field and what was wrong.
+
+    Only the first few are worded, and none of very many: wording them costs far more time and
+    memory than finding them.
+    """
+    count = error.error_count()
+    if count > _MOST_LISTED:
+        return f"{count} fields are wrong or unknown"
+    found = error.errors(include_input=False, include_url=False, include_context=False)
+    lines = [f"{_place(each['loc'])}: {each['msg']}" for each in found[:_MOST_WORDED]]
+    more = [f"and {count - _MOST_WORDED} more"] if count > _MOST_WORDED else []
+    return "; ".join([*lines, *more])
+
+
+def _place(location: Sequence[int | str]) -> str:
+    return ".".join(str(part)[:_LONGEST_NAME] for part in location) or "body"

@@ -1,8 +1,11 @@
 """What Prometheus may know."""
 
+import os
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -12,9 +15,9 @@ from prometheus_client import (
     Histogram,
     generate_latest,
 )
-from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
-from model.repository import VersionId
+from model.version import VersionId
 from service.errors import ClientError, TryLaterError
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -26,9 +29,9 @@ _BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 class Metrics:
     """Counts for one process; with several workers, gathered from all of them."""
 
-    def __init__(self, *, is_multiprocess: bool) -> None:
-        """Register every metric in a registry of its own."""
-        self._is_multiprocess = is_multiprocess
+    def __init__(self, shared: Path | None = None) -> None:
+        """Register every metric in a registry of its own; `shared` is the workers' folder."""
+        self._shared = shared
         own = self._registry = CollectorRegistry()
         self._requests = Counter(
             "goodserve_requests", "Requests to /predict by outcome", ["outcome"], registry=own
@@ -99,7 +102,26 @@ class Metrics:
     def render(self) -> bytes:
         """Write everything in Prometheus' text format."""
         registry = self._registry
-        if self._is_multiprocess:
+        if self._shared is not None:
+            _forget_dead_workers(self._shared)
             registry = CollectorRegistry()
-            MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+            MultiProcessCollector(registry, str(self._shared))  # type: ignore[no-untyped-call]
         return generate_latest(registry)
+
+
+def _forget_dead_workers(folder: Path) -> None:
+    """Drop the gauges of workers that are gone; what they counted stays."""
+    for path in folder.glob("gauge_live*_*.db"):
+        found = re.search(r"_(\d+)\.db$", path.name)
+        if found and not _is_alive(int(found[1])):
+            mark_process_dead(int(found[1]), str(folder))  # type: ignore[no-untyped-call]
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

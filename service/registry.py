@@ -9,7 +9,8 @@ import numpy as np
 
 from model.contract import ContractError, Manifest, Scores, check_answers
 from model.image import Pixels
-from model.repository import ModelRepository, RepositoryError, VersionId
+from model.repository import ModelRepository
+from model.version import RepositoryError, VersionId
 from service.errors import NotReadyError
 
 log = logging.getLogger("goodserve")
@@ -111,6 +112,9 @@ class Registry:
 
     def refuse(self, version: str, reason: str) -> None:
         """Remember and log why a version does not serve."""
-        self.refusal = Refusal(version, reason)
+        refusal = Refusal(version, reason)
+        if refusal == self.refusal:
+            return  # tried again, to the same end
+        self.refusal = refusal
         serving = f"{self.active.id} goes on serving" if self.active else "nothing is served"
         log.error("refused %s: %s; %s", version, reason, serving)

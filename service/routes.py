@@ -1,20 +1,22 @@
 """The HTTP surface: thin, every decision lies elsewhere."""
 
+from functools import partial
 from http import HTTPStatus
-from typing import Annotated, Any, cast
+from typing import Any, cast
 
 import anyio.to_thread
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Request, Response
 
-from model.image import Pixels
-from model.repository import RepositoryError, VersionId
+from model.image import Pixels, stack
+from model.version import RepositoryError, VersionId
 from service.body import merge_options, read_body
-from service.decode import decode_all
-from service.errors import PROBLEM_JSON, BusyError
+from service.decode import Decoded, decode, name_image
+from service.errors import PROBLEM_JSON, BusyError, ServiceError
 from service.explain import respond
 from service.inference import Answers, SizeChangedError
 from service.metrics import CONTENT_TYPE
 from service.schemas import (
+    QUERY,
     REQUEST_BODY,
     Live,
     ModelName,
@@ -23,7 +25,6 @@ from service.schemas import (
     Problem,
     Ready,
     RefusedVersion,
-    TopK,
     VersionInfo,
 )
 from service.state import Service
@@ -45,20 +46,14 @@ def _service(request: Request) -> Service:
     "/predict",
     response_model=PredictResponse,
     responses=_PROBLEMS,
-    openapi_extra={"requestBody": REQUEST_BODY},
+    openapi_extra={"parameters": QUERY, "requestBody": REQUEST_BODY},
 )
-async def predict(
-    request: Request,
-    top_k: Annotated[TopK | None, Query()] = None,
-    explain: Annotated[bool | None, Query()] = None,
-) -> Response:
+async def predict(request: Request) -> Response:
     """Classify one or many images; with `explain`, say what each layer contributed."""
     service = _service(request)
-    query: dict[str, object] = {"top_k": top_k, "explain": explain}
-    given = {name: value for name, value in query.items() if value is not None}
     with service.metrics.request(), service.admission.admit() as take:
         body = await read_body(request, service.body_limits, take)
-        options = merge_options(given, body)
+        options = merge_options(request.query_params, body)
         answers = await _classify(service, body.images)
         answer = respond(answers, options.top_k, explain=options.explain)
     return Response(answer.model_dump_json(exclude_none=True), media_type="application/json")
@@ -76,10 +71,17 @@ async def _classify(service: Service, images: list[bytes]) -> Answers:
 
 
 async def _decode(service: Service, images: list[bytes]) -> Pixels:
+    """Decode one image after the other, each in its turn among those of other callers."""
     height, width, _ = service.registry.require().shape
-    return await anyio.to_thread.run_sync(
-        decode_all, images, service.image_limits, height, width, limiter=service.decode_limiter
-    )
+    decoded: list[Decoded] = []
+    for number, data in enumerate(images, start=1):
+        before = sum(each.source_pixels for each in decoded)
+        one = partial(decode, data, service.image_limits, height, width, before)
+        try:
+            decoded.append(await anyio.to_thread.run_sync(one, limiter=service.decode_limiter))
+        except ServiceError as error:
+            raise name_image(error, number, len(images)) from error
+    return stack(each.pixels for each in decoded)
 
 
 @router.get("/health/live")

@@ -22,7 +22,9 @@ class Options(_Closed):
 class JsonRequest(_Closed):
     """A JSON body."""
 
-    images: list[str] = Field(description="JPEG, PNG or WebP files, each in base64")
+    images: Annotated[list[str], Field(fail_fast=True)] = Field(
+        description="JPEG, PNG or WebP files, each in base64"
+    )
     top_k: TopK | None = None
     explain: bool | None = None
 
@@ -119,6 +121,10 @@ class Models(BaseModel):
 
 
 _BINARY: dict[str, Any] = {"type": "string", "format": "binary"}
+QUERY: list[dict[str, Any]] = [
+    {"name": name, "in": "query", "required": False, "schema": schema}
+    for name, schema in Options.model_json_schema()["properties"].items()
+]
 REQUEST_BODY: dict[str, Any] = {
     "required": True,
     "content": {

@@ -34,7 +34,7 @@ class Settings(BaseSettings):
         512 * 2**20, ge=1, description="bytes of all bodies held at once; beyond: 503"
     )
     read_timeout_s: float = Field(
-        30, gt=0, description="seconds in which a body must have come; beyond: 408"
+        20, gt=0, description="seconds in which a body must have come; beyond: 408"
     )
     max_images_per_request: int = Field(32, ge=1, description="images in one request; beyond: 413")
     max_request_bytes: int = Field(32 * 2**20, ge=1, description="bytes of a body; beyond: 413")
@@ -42,12 +42,18 @@ class Settings(BaseSettings):
     max_image_pixels: int = Field(
         50_000_000, ge=1, description="width times height by the image's header; beyond: 413"
     )
+    max_request_pixels: int = Field(
+        100_000_000, ge=1, description="pixels of all images of a request; beyond: 413"
+    )
     decode_threads: int = Field(2, ge=1, le=256, description="images decoded at once")
     poll_interval_s: float = Field(
         0.25, gt=0, le=60, description="seconds between looks for a new active version"
     )
     shutdown_grace_s: int = Field(
         30, ge=1, description="seconds in which requests in flight may end after SIGTERM"
+    )
+    metrics_folder: Path | None = Field(
+        None, description="where several workers share their counts; serve makes it"
     )
     access_log: bool = Field(default=False, description="log a line per request")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
@@ -67,6 +73,12 @@ class Settings(BaseSettings):
             message = (
                 f"max_batch_size {self.max_batch_size} is over max_waiting_images "
                 f"{self.max_waiting_images}; a full batch must be able to wait"
+            )
+            raise ValueError(message)
+        if self.read_timeout_s >= self.shutdown_grace_s:
+            message = (
+                f"read_timeout_s {self.read_timeout_s:g} is not under shutdown_grace_s "
+                f"{self.shutdown_grace_s}; a stalled body would be cut off at shutdown"
             )
             raise ValueError(message)
         if self.max_request_bytes > self.max_bytes_in_flight:

@@ -3,30 +3,34 @@
 import asyncio
 import logging
 import os
+import time
 from collections.abc import Callable
 
-from model.repository import (
-    ACTIVE_FILE,
-    MANIFEST_FILE,
-    MODEL_FILE,
-    ModelRepository,
-    RepositoryError,
-    VersionId,
-)
+from model.repository import ACTIVE_FILE, MANIFEST_FILE, MODEL_FILE, ModelRepository
+from model.version import RepositoryError, VersionId
 from service.registry import Registry
 
 log = logging.getLogger("goodserve")
 
-Signature = tuple[tuple[int, int, int] | None, ...]
+Signature = tuple[tuple[int, ...] | None, ...]
+
+# What has nothing to do with the files, such as a full GPU, passes without changing them.
+RETRY_S = 30
 
 
 class Watcher:
     """Compares the repository with the registry, each time it is asked."""
 
     def __init__(
-        self, repository: ModelRepository, registry: Registry, on_swap: Callable[[bool], None]
+        self,
+        repository: ModelRepository,
+        registry: Registry,
+        on_swap: Callable[[bool], None],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Watch a repository for a registry; `on_swap` hears of every attempt."""
+        self._clock = clock
+        self._retry_at = 0.0
         self._repository = repository
         self._registry = registry
         self._on_swap = on_swap
@@ -35,7 +39,8 @@ class Watcher:
     def look(self) -> None:
         """Swap if another version is active than the one that serves.
 
-        A refused one is tried again only when its files, or `active.json`, have changed.
+        A refused one is tried again when its files or `active.json` have changed, or after
+        half a minute.
         """
         try:
             wanted = self._repository.active()
@@ -60,10 +65,11 @@ class Watcher:
                 log.exception("looking for a new version failed")
 
     def _try_once(self, signature: Signature, attempt: Callable[[], bool]) -> None:
-        if signature == self._refused:
+        if signature == self._refused and self._clock() < self._retry_at:
             return
         succeeded = attempt()
         self._refused = None if succeeded else signature
+        self._retry_at = self._clock() + RETRY_S
         self._on_swap(succeeded)
 
     def _refuse_file(self, reason: str) -> bool:
@@ -76,13 +82,13 @@ class Watcher:
         paths = [root / ACTIVE_FILE]
         if wanted is not None:
             folder = root / wanted.name / wanted.version
-            paths += [folder / MODEL_FILE, folder / MANIFEST_FILE]
+            paths += [folder, folder / MODEL_FILE, folder / MANIFEST_FILE]
         return tuple(_stat(str(path)) for path in paths)
 
 
-def _stat(path: str) -> tuple[int, int, int] | None:
+def _stat(path: str) -> tuple[int, ...] | None:
     try:
         found = os.stat(path)  # noqa: PTH116  Path.stat is the same call
     except OSError:
         return None
-    return found.st_ino, found.st_mtime_ns, found.st_size
+    return found.st_ino, found.st_mtime_ns, found.st_ctime_ns, found.st_size

@@ -22,9 +22,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command = getattr(commands, options.command)
         command(options)
     except (commands.Interrupted, KeyboardInterrupt) as stopped:
-        print(f"goodserve-train: {stopped or 'stopped'}; go on with --resume", file=sys.stderr)
+        hint = "; go on with --resume" if options.command == "fit" else ""
+        print(f"goodserve-train: {str(stopped) or 'stopped'}{hint}", file=sys.stderr)
         return _INTERRUPTED
-    except (TrainingError, commands.RepositoryError) as error:
+    except (TrainingError, commands.RepositoryError, OSError) as error:
         print(f"goodserve-train: {error}", file=sys.stderr)
         return 2
     return 0
@@ -41,8 +42,9 @@ def _parser() -> argparse.ArgumentParser:
     publish = commands.add_parser("publish", help="put an exported run into a model repository")
     for command in (evaluate, export, publish):
         command.add_argument("--run", type=Path, required=True, help="the run's folder")
-    evaluate.add_argument("--data", help="read this data set instead of the run's own")
+    evaluate.add_argument("--data", help="read this data set's test split instead")
     export.add_argument("--out", type=Path, help="folder to write to (default RUN/export)")
+    publish.add_argument("--export", type=Path, help="the export (default RUN/export)")
     publish.add_argument("--repository", type=Path, required=True, help="the model repository")
     _add_publishing(publish)
     return parser
@@ -89,7 +91,11 @@ def _argument(annotation: Any) -> dict[str, Any]:  # noqa: ANN401  whatever pyda
 
 
 def _integers(text: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in text.split(",") if part)
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError as error:
+        message = f"{text!r} is no list of whole numbers separated by commas"
+        raise argparse.ArgumentTypeError(message) from error
 
 
 def _shown(default: object) -> str:

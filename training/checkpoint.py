@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import ValidationError
 from torch import Tensor
 
 from model.files import write_atomically
 from model.network import ForwardForwardNetwork, NetworkSpec
-from training.config import FitSettings
+from training.config import FitSettings, describe
 from training.errors import CheckpointError
 
 
@@ -75,7 +76,7 @@ class Run:
         Raises:
             CheckpointError: a run is there already.
         """
-        if self._settings.exists():
+        if any(path.exists() for path in (self._settings, self._checkpoint, self._model)):
             message = f"{self.folder} holds a run already; add --resume or name another folder"
             raise CheckpointError(message)
 
@@ -98,8 +99,11 @@ class Run:
         """
         try:
             return FitSettings.model_validate_json(self._settings.read_bytes())
-        except (OSError, ValueError) as error:
-            message = f"{self.folder} holds no run to read: {error}"
+        except OSError as error:
+            message = f"{self.folder} holds no run to read: {error.strerror}"
+            raise CheckpointError(message) from error
+        except ValidationError as error:
+            message = f"{self._settings} is damaged: {describe(error)}"
             raise CheckpointError(message) from error
 
     def is_finished(self) -> bool:
@@ -115,7 +119,11 @@ class Run:
         """Read the last checkpoint; None where the run stopped before its first."""
         if not self._checkpoint.exists():
             return None
-        return Checkpoint(**_load(self._checkpoint))
+        try:
+            return Checkpoint(**_load(self._checkpoint))
+        except TypeError as error:
+            message = f"{self._checkpoint} is no checkpoint: {error}"
+            raise CheckpointError(message) from error
 
     def save_model(self, model: TrainedModel) -> None:
         """Store the trained model, atomically."""
@@ -146,12 +154,16 @@ class Run:
 
     def rewrite_log(self, events: list[dict[str, Any]]) -> None:
         """Cut the log back to what the checkpoint knows, so that no epoch stands there twice."""
-        write_atomically(self._log, "".join(json.dumps(e) + "\n" for e in events).encode())
+        write_atomically(self._log, "".join(_line(e) for e in events).encode())
 
     def log(self, event: dict[str, Any]) -> None:
         """Append one event to the log, one JSON object a line."""
         with self._log.open("a") as file:
-            file.write(json.dumps(event) + "\n")
+            file.write(_line(event))
+
+
+def _line(event: dict[str, Any]) -> str:
+    return json.dumps(event, allow_nan=False) + "\n"
 
 
 def _save(path: Path, content: dict[str, Any]) -> None:
@@ -163,7 +175,7 @@ def _save(path: Path, content: dict[str, Any]) -> None:
 def _load(path: Path) -> dict[str, Any]:
     try:
         content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, ValueError, pickle.UnpicklingError) as error:
+    except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError) as error:
         message = f"{path} is damaged: {error}"
         raise CheckpointError(message) from error
     return content

@@ -1,6 +1,7 @@
 """What each command of `goodserve-train` does."""
 
 import argparse
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,11 @@ import torch
 
 from model.contract import Manifest
 from model.files import write_atomically
-from model.repository import MANIFEST_FILE, MODEL_FILE, ModelRepository, RepositoryError, VersionId
+from model.repository import MANIFEST_FILE, MODEL_FILE, ModelRepository
+from model.version import RepositoryError, VersionId
 from training.checkpoint import Run, TrainedModel
 from training.config import FitSettings, load_settings
-from training.data import load_dataset
+from training.data import Dataset, load_dataset
 from training.errors import CheckpointError, ConfigError, DataError
 from training.evaluate import accuracy_report, read_goodness
 from training.loop import resume_run, start_run
@@ -26,6 +28,8 @@ _COMPARED_IMAGES = 256
 def fit(options: argparse.Namespace) -> None:
     """Train; with --publish, export and publish what came of it."""
     run = Run(options.run)
+    if options.publish is not None:
+        _check_target(options, run)
     if options.resume:
         _refuse_changes(run.settings(), options)
         resume_run(run, quiet=options.quiet)
@@ -33,7 +37,7 @@ def fit(options: argparse.Namespace) -> None:
         start_run(_new_settings(options), run, quiet=options.quiet)
     if options.publish is not None:
         _export(run, options.run / "export")
-        _publish(run, options.publish, options)
+        _publish(options, options.publish, options.run / "export", _name(options, run.settings()))
 
 
 def evaluate(options: argparse.Namespace) -> None:
@@ -43,11 +47,13 @@ def evaluate(options: argparse.Namespace) -> None:
     if options.data is not None:
         settings = settings.model_copy(update={"data": options.data})
     dataset = load_dataset(settings)
+    if options.data is None:
+        _refuse_other_data(dataset, trained)
     if dataset.labels != trained.labels:
         message = f"{settings.data} has other classes than the run was trained on"
         raise DataError(message)
     test = dataset.test
-    goodness = read_goodness(trained.network, test, torch.device("cpu"), "float32")
+    goodness = read_goodness(trained.network, test, torch.device("cpu"))
     _print_report(trained, accuracy_report(trained.network, goodness, test.labels))
 
 
@@ -58,7 +64,8 @@ def export(options: argparse.Namespace) -> None:
 
 def publish(options: argparse.Namespace) -> None:
     """Put an exported run into a model repository."""
-    _publish(Run(options.run), options.repository, options)
+    name = _name(options, Run(options.run).settings())
+    _publish(options, options.repository, options.export or options.run / "export", name)
 
 
 def _flags(options: argparse.Namespace) -> dict[str, Any]:
@@ -72,7 +79,11 @@ def _new_settings(options: argparse.Namespace) -> FitSettings:
     if "data" not in flags and options.config is None:
         message = "name the data: goodserve-train fit KIND:PATH --run FOLDER"
         raise ConfigError(message)
-    return load_settings(flags, options.config)
+    settings = load_settings(flags, options.config)
+    kind, separator, path = settings.data.partition(":")
+    # The run may be resumed or exported from another folder than it is started in.
+    absolute = f"{kind}:{Path(path).expanduser().resolve()}" if path else f"{kind}{separator}"
+    return settings.model_copy(update={"data": absolute})
 
 
 def _refuse_changes(stored: FitSettings, options: argparse.Namespace) -> None:
@@ -80,7 +91,10 @@ def _refuse_changes(stored: FitSettings, options: argparse.Namespace) -> None:
     if options.config is not None:
         message = "--resume takes the run's own settings; leave --config away"
         raise CheckpointError(message)
-    given = load_settings({**stored.model_dump(), **_flags(options)})
+    flags = {name: value for name, value in _flags(options).items() if value != "auto"}
+    if "data" in flags:
+        flags["data"] = _new_settings(options).data
+    given = load_settings({**stored.model_dump(), **flags})
     names = FitSettings.model_fields
     changed = [name for name in names if getattr(given, name) != getattr(stored, name)]
     if changed:
@@ -92,8 +106,9 @@ def _export(run: Run, folder: Path) -> None:
     from training.export import export as export_model  # noqa: PLC0415  loads onnxruntime
 
     settings = run.settings()
-    images = load_dataset(settings).test.images[:_COMPARED_IMAGES]
-    exported = export_model(run.load_model(), settings, images)
+    trained, dataset = run.load_model(), load_dataset(settings)
+    _refuse_other_data(dataset, trained)
+    exported = export_model(trained, settings, dataset.test.images[:_COMPARED_IMAGES])
     folder.mkdir(parents=True, exist_ok=True)
     write_atomically(folder / MODEL_FILE, exported.model)
     content = exported.manifest.model_dump_json(indent=1).encode() + b"\n"
@@ -104,8 +119,7 @@ def _export(run: Run, folder: Path) -> None:
     )
 
 
-def _publish(run: Run, root: Path, options: argparse.Namespace) -> None:
-    folder = run.folder / "export"
+def _publish(options: argparse.Namespace, root: Path, folder: Path, name: str) -> None:
     try:
         model = (folder / MODEL_FILE).read_bytes()
         manifest = Manifest.model_validate_json((folder / MANIFEST_FILE).read_bytes())
@@ -113,23 +127,43 @@ def _publish(run: Run, root: Path, options: argparse.Namespace) -> None:
         message = f"{folder} holds no export to publish: {error}; run goodserve-train export first"
         raise CheckpointError(message) from error
     repository = ModelRepository(root)
-    published = repository.publish(options.name or _default_name(run.settings()), model, manifest)
+    published = repository.publish(name, model, manifest)
     if options.activate:
         repository.activate(published)
-    print(f"published {published} to {root}{_state(published, options)}")
+        print(f"published {published} to {root}, active")
+    else:
+        print(
+            f"published {published} to {root}; to serve it: goodserve models activate {published}"
+        )
 
 
-def _state(published: VersionId, options: argparse.Namespace) -> str:
-    if options.activate:
-        return ", active"
-    return f"; serve it with: goodserve models activate {published} --repository ..."
+def _check_target(options: argparse.Namespace, run: Run) -> None:
+    """Find out before the training, not after it, whether its result can be published."""
+    settings = run.settings() if options.resume else _new_settings(options)
+    VersionId(_name(options, settings), "1")
+    options.publish.mkdir(parents=True, exist_ok=True)
+    if not os.access(options.publish, os.W_OK):
+        message = f"{options.publish} may not be written, so nothing could be published there"
+        raise RepositoryError(message)
 
 
-def _default_name(settings: FitSettings) -> str:
-    """Name a model after its data: the kind, or for a folder the folder."""
+def _refuse_other_data(dataset: Dataset, trained: TrainedModel) -> None:
+    """Make sure that the test images are those that the run kept for the test."""
+    if dataset.fingerprint() != trained.fingerprint:
+        message = (
+            "the data have changed since the run, so images it learned from could count as test "
+            "images; bring back the old data, or name a test set with evaluate --data"
+        )
+        raise DataError(message)
+
+
+def _name(options: argparse.Namespace, settings: FitSettings) -> str:
+    """Name a model as asked, or after its data: the kind, or for a folder the folder."""
+    if options.name is not None:
+        return str(options.name)
     kind, _, path = settings.data.partition(":")
     name = Path(path).resolve().name if kind == "folder" else kind
-    return re.sub(r"[^a-z0-9_.-]+", "-", name.lower()).strip("-._") or "model"
+    return re.sub(r"[^a-z0-9_.-]+", "-", name.lower()).strip("-._")[:63] or "model"
 
 
 def _print_report(trained: TrainedModel, report: dict[str, Any]) -> None:

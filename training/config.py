@@ -13,17 +13,22 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 Weight = Annotated[float, Field(ge=0)]
 
 
+_POOLED_BY_DEFAULT = (2, 3, 4)
+
+
 class FitSettings(BaseModel):
     """Everything that decides what a run learns. Each field is a flag and a TOML key."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     data: str = Field(
         description="cifar10:PATH, cifar100:PATH, mnist:PATH, fashion-mnist:PATH "
         "or folder:PATH (one sub-folder of images per class)"
     )
-    seed: int = Field(0, ge=0, description="fixes initial weights, split, order and augmentation")
-    epochs: Positive = Field(14, description="passes over the training images")
+    seed: int = Field(
+        0, ge=0, lt=2**62, description="fixes initial weights, split, order and augmentation"
+    )
+    epochs: Positive = Field(30, description="passes over the training images")
     batch_size: int = Field(250, ge=2, description="images per step")
     learning_rate: float = Field(0.008, gt=0, description="peak rate of AdamW")
     warmup_fraction: Fraction = Field(0.2, description="part of the steps on which it rises")
@@ -37,10 +42,11 @@ class FitSettings(BaseModel):
         0.5, description="part of the steps on which both prices rise from zero"
     )
     widths: tuple[Positive, ...] = Field(
-        (48, 96, 96, 192, 192, 192), min_length=1, description="channels of each layer"
+        (64, 160, 320, 256), min_length=1, description="channels of each layer"
     )
-    pool_before: tuple[Positive, ...] = Field(
-        (2, 4, 6), description="1-based layers that begin with 2 x 2 max pooling"
+    pool_before: tuple[Positive, ...] | None = Field(
+        None,
+        description="1-based layers that begin with 2 x 2 max pooling; by default 2, 3 and 4",
     )
     regions: Positive = Field(4, description="R: a channel is read in R x R regions")
     shortcut: bool = Field(default=True, description="identity shortcut inside a stage")
@@ -62,8 +68,19 @@ class FitSettings(BaseModel):
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where to train")
     threads: Positive | None = Field(None, description="CPU threads; part of what a seed fixes")
 
+    @property
+    def pooled_layers(self) -> tuple[int, ...]:
+        """The layers that begin a stage, as given or by default."""
+        if self.pool_before is not None:
+            return self.pool_before
+        return tuple(layer for layer in _POOLED_BY_DEFAULT if layer <= len(self.widths))
+
     @model_validator(mode="after")
-    def _splits_leave_something(self) -> "FitSettings":
+    def _agrees_with_itself(self) -> "FitSettings":
+        beyond = [layer for layer in self.pooled_layers if layer > len(self.widths)]
+        if beyond:
+            message = f"pool_before names layers {beyond}, but widths has {len(self.widths)}"
+            raise ValueError(message)
         if self.limit_train is not None and self.limit_train < 2 * self.batch_size:
             message = (
                 f"limit_train {self.limit_train} is under two batches of {self.batch_size}; "
@@ -89,8 +106,12 @@ def load_settings(flags: dict[str, Any], config: Path | None = None) -> FitSetti
     try:
         return FitSettings(**{**values, **flags})
     except ValidationError as error:
-        lines = [
-            f"{'.'.join(map(str, e['loc'])) or 'settings'}: {e['msg']} (got {e['input']!r})"
-            for e in error.errors()
-        ]
-        raise ConfigError("; ".join(lines)) from error
+        raise ConfigError(describe(error)) from error
+
+
+def describe(error: ValidationError) -> str:
+    """Put pydantic's errors into one line: each setting, what is wrong, and its value."""
+    return "; ".join(
+        f"{'.'.join(map(str, e['loc'])) or 'settings'}: {e['msg']} (got {e['input']!r})"
+        for e in error.errors(include_url=False)
+    )

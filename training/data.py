@@ -2,7 +2,9 @@
 
 import gzip
 import hashlib
-from collections.abc import Callable
+import logging
+import zlib
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,6 +17,8 @@ from torch import Tensor
 from model.image import FORMATS, to_pixels
 from training.config import FitSettings
 from training.errors import DataError
+
+log = logging.getLogger("goodserve")
 
 Arrays = tuple[NDArray[np.uint8], NDArray[np.int64]]
 
@@ -95,6 +99,7 @@ def load_dataset(settings: FitSettings) -> Dataset:
         )
         raise DataError(message)
     dataset = readers[kind](Path(path), settings)
+    _check(dataset, settings.data)
     return replace(
         dataset,
         train=dataset.train.first(settings.limit_train),
@@ -109,14 +114,40 @@ def split_validation(train: Split, fraction: float, seed: int) -> tuple[Split, S
         The images to learn from, and the images to validate on.
 
     Raises:
-        DataError: one of the two would be empty.
+        DataError: one of the two would be empty, or a class would have nothing to learn from.
     """
     order = torch.randperm(len(train), generator=torch.Generator().manual_seed(seed))
     kept = round(len(train) * fraction)
     if not 0 < kept < len(train):
         message = f"cannot keep {fraction} of {len(train)} training images for validation"
         raise DataError(message)
-    return train.take(order[kept:].sort().values), train.take(order[:kept].sort().values)
+    learned = train.take(order[kept:].sort().values)
+    lost = set(train.labels.tolist()) - set(learned.labels.tolist())
+    if lost:
+        message = (
+            f"the split leaves no image to learn from of class number {min(lost)}: add images, "
+            "or change seed, validation_fraction or limit_train"
+        )
+        raise DataError(message)
+    return learned, train.take(order[:kept].sort().values)
+
+
+def _check(dataset: Dataset, name: str) -> None:
+    """Refuse labels without a name, names that are no text, and splits without images."""
+    for split in (dataset.train, dataset.test):
+        if len(split) == 0:
+            message = (
+                f"{name} has no images to {'learn from' if split is dataset.train else 'test'}"
+            )
+            raise DataError(message)
+        highest = int(split.labels.max())
+        if highest >= len(dataset.labels):
+            message = f"{name} has label {highest}, but only {len(dataset.labels)} classes"
+            raise DataError(message)
+    for label in dataset.labels:
+        if not label.isprintable():
+            message = f"{name} has a class whose name cannot be printed: {label!r}"
+            raise DataError(message)
 
 
 def _cifar10(path: Path, _: FitSettings) -> Dataset:
@@ -178,11 +209,12 @@ def _idx_array(folder: Path, name: str, dimensions: int) -> NDArray[np.uint8]:
     packed = folder / f"{name}.gz"
     try:
         data = gzip.decompress(_read(packed)) if packed.exists() else _read(folder / name)
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         message = f"{packed} is damaged: {error}"
         raise DataError(message) from error
-    shape = np.frombuffer(data[4 : 4 + 4 * dimensions], ">u4").astype(int)
-    body = np.frombuffer(data[4 + 4 * dimensions :], np.uint8)
+    header = 4 + 4 * dimensions
+    shape = np.frombuffer(data[4:header].ljust(header - 4, b"\0"), ">u4").astype(int)
+    body = np.frombuffer(data[min(header, len(data)) :], np.uint8)
     if data[:4] != bytes((0, 0, 8, dimensions)) or body.size != np.prod(shape):
         message = f"{folder / name} is damaged: its header and its length disagree"
         raise DataError(message)
@@ -194,7 +226,7 @@ def _folder(path: Path, settings: FitSettings) -> Dataset:
 
     The test images are drawn by the seed, from each class in proportion.
     """
-    classes = sorted(p for p in path.iterdir() if p.is_dir()) if path.is_dir() else []
+    classes = sorted(_visible(path.iterdir(), Path.is_dir)) if path.is_dir() else []
     if len(classes) < 2:  # noqa: PLR2004  a classifier tells at least two apart
         message = f"{path} needs at least two sub-folders of images, one per class"
         raise DataError(message)
@@ -203,19 +235,35 @@ def _folder(path: Path, settings: FitSettings) -> Dataset:
     train, test = [], []
     for label, images in enumerate(parts):
         order = torch.randperm(len(images), generator=generator).numpy()
-        kept = max(1, round(len(images) * settings.test_fraction))
+        kept = min(max(1, round(len(images) * settings.test_fraction)), len(images) - 2)
         labels = np.full(len(images), label, dtype=np.int64)
         test.append((images[order[:kept]], labels[:kept]))
         train.append((images[order[kept:]], labels[kept:]))
-    shuffle = torch.randperm(sum(len(labels) for _, labels in train), generator=generator)
+    names = tuple(p.name for p in classes)
     return Dataset(
-        _split(train).take(shuffle), _split(test), tuple(p.name for p in classes), may_flip=True
+        _shuffled(_split(train), generator),
+        _shuffled(_split(test), generator),
+        names,
+        may_flip=True,
     )
+
+
+def _shuffled(split: Split, generator: torch.Generator) -> Split:
+    return split.take(torch.randperm(len(split), generator=generator))
+
+
+def _visible(paths: Iterable[Path], is_wanted: Callable[[Path], bool]) -> list[Path]:
+    """Keep what is wanted and not hidden: editors and desktops leave hidden things behind."""
+    return [path for path in paths if not path.name.startswith(".") and is_wanted(path)]
 
 
 def _class_images(folder: Path, size: int) -> NDArray[np.uint8]:
     """Read every image of one class: `(n, size, size, 3)`."""
-    files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in _SUFFIXES)
+    found = _visible(folder.rglob("*"), Path.is_file)
+    files = sorted(p for p in found if p.suffix.lower() in _SUFFIXES)
+    if len(files) < len(found):
+        kinds = ", ".join(sorted({p.suffix for p in found} - {p.suffix for p in files}))
+        log.warning("%s: left out %d files (%s)", folder, len(found) - len(files), kinds)
     if len(files) < 3:  # noqa: PLR2004  one each for training, validation and test
         message = f"{folder} has {len(files)} images ({', '.join(sorted(_SUFFIXES))}), needs 3"
         raise DataError(message)
@@ -226,7 +274,7 @@ def _image(path: Path, size: int) -> NDArray[np.uint8]:
     try:
         with Image.open(path, formats=FORMATS) as image:
             return to_pixels(image, size, size)
-    except (OSError, SyntaxError, ValueError) as error:
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         message = f"cannot read {path}: {error}; mend it or take it away"
         raise DataError(message) from error
 

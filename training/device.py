@@ -29,11 +29,15 @@ def resolve(settings: FitSettings) -> FitSettings:
 
 
 def make_deterministic(settings: FitSettings) -> None:
-    """Fix threads and algorithms, so that the seed decides every bit on one machine."""
+    """Fix threads and algorithms: on one CPU the seed then decides every bit.
+
+    On CUDA a kernel without a deterministic form warns and is used all the same.
+    """
     torch.set_num_threads(settings.threads or 1)
     if settings.device == "cuda":
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.backends.cudnn.benchmark = False
+        torch.backends.cudnn.allow_tf32 = False  # float32 means float32
     torch.use_deterministic_algorithms(mode=True, warn_only=True)
 
 

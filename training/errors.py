@@ -4,6 +4,7 @@ TrainingError
 ├── ConfigError      a setting is unknown, out of range or contradicts the run
 ├── DataError        a data set is missing, damaged or too small
 ├── CheckpointError  a run cannot be started, read or resumed
+├── DivergenceError  a loss is no number any more
 └── ExportError      the exported model does not say what the trained one says
 """
 
@@ -22,6 +23,10 @@ class DataError(TrainingError):
 
 class CheckpointError(TrainingError):
     """A run cannot be started, read or resumed."""
+
+
+class DivergenceError(TrainingError):
+    """A loss is no number any more."""
 
 
 class ExportError(TrainingError):

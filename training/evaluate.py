@@ -10,11 +10,10 @@ from torch import Tensor
 from model.goodness import layer_contributions
 from model.network import ForwardForwardNetwork
 from training.data import Split
-from training.update import autocast
 
 _BATCH = 500
-# The best one is taken on the validation split; inf weighs all layers alike.
-_CONTRIBUTION_TEMPERATURES = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0, float("inf"))
+# The best one is taken on the validation split; the last weighs all layers nearly alike.
+_CONTRIBUTION_TEMPERATURES = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 100.0)
 
 
 @dataclass(frozen=True)
@@ -34,20 +33,18 @@ class Calibration:
     layer_losses: Tensor
 
 
-def read_goodness(
-    network: ForwardForwardNetwork, split: Split, device: torch.device, precision: str
-) -> Tensor:
-    """Score every image of a split by each layer alone, in evaluation mode.
+def read_goodness(network: ForwardForwardNetwork, split: Split, device: torch.device) -> Tensor:
+    """Score every image of a split by each layer alone, in evaluation mode and in float32.
 
     Returns:
         `(N, L, K)`, float32, on the CPU.
     """
     network.eval()
     rows = []
-    with torch.no_grad(), autocast(device, precision):
+    with torch.no_grad():
         for start in range(0, len(split), _BATCH):
             images = split.images[start : start + _BATCH].to(device)
-            rows.append(network.scaled_goodness(images).float().cpu())
+            rows.append(network.scaled_goodness(images).cpu())
     return torch.cat(rows)
 
 

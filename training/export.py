@@ -87,9 +87,7 @@ def to_onnx(network: ForwardForwardNetwork) -> bytes:
     """Write the network in evaluation mode as one ONNX file with a dynamic batch."""
     spec = network.spec
     example = torch.zeros((2, spec.image_height, spec.image_width, 3), dtype=torch.uint8)
-    quiet = logging.getLogger("onnxscript"), logging.getLogger("onnx_ir")
-    for logger in quiet:
-        logger.setLevel(logging.WARNING)
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it misses torchvision; we do not
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter's own deprecations are not ours to mend
         program = torch.onnx.export(

@@ -1,5 +1,6 @@
 """A whole training run: epochs, validation, checkpoints; the test split once, at the end."""
 
+import math
 import time
 from typing import Any, NamedTuple
 
@@ -7,13 +8,13 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from model.network import ForwardForwardNetwork, NetworkSpec
 from training.augment import crop_and_flip
+from training.build import build_network
 from training.checkpoint import Checkpoint, Run, TrainedModel
 from training.config import FitSettings
 from training.data import Dataset, Split, load_dataset, split_validation
 from training.device import make_deterministic, resolve
-from training.errors import CheckpointError, ConfigError, DataError
+from training.errors import CheckpointError, DataError, DivergenceError
 from training.evaluate import accuracy_report, calibrate, read_goodness
 from training.stop import Interrupted, StopRequest, stop_on_signals
 from training.update import LocalUpdate, schedule
@@ -54,9 +55,10 @@ def resume_run(run: Run, *, quiet: bool = False) -> TrainedModel:
         Interrupted: SIGINT or SIGTERM came; the checkpoint holds the step it came at.
         TrainingError: there is no run, or its data or device are not as they were.
     """
-    settings = resolve(run.settings())
+    settings = run.settings()
     if run.is_finished():
         return run.load_model()
+    settings = resolve(settings)
     make_deterministic(settings)
     trainer = Trainer(settings, load_dataset(settings), run, quiet=quiet)
     trainer.restore(run.load())
@@ -79,7 +81,7 @@ class Trainer:
         self._train, self._validation = split_validation(
             dataset.train, settings.validation_fraction, settings.seed
         )
-        network = _network(settings, dataset, self._train).to(self._device)
+        network = build_network(settings, dataset, self._train).to(self._device)
         self._network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._update = LocalUpdate(self._network, settings)
         self._history: list[dict[str, Any]] = []
@@ -121,11 +123,15 @@ class Trainer:
             for _ in range(self._position.epoch, self._settings.epochs):
                 started = time.monotonic()
                 self._train_epoch(stop)
+                self._refuse_divergence()
                 event = self._validate(time.monotonic() - started)
                 self._history.append(event)
                 self._position = self._epoch_start(self._position.epoch + 1)
                 self._save()
                 self._run.log(event)
+                if stop.is_set:
+                    message = f"stopped after epoch {event['epoch']}"
+                    raise Interrupted(message)
         return self._finish()
 
     @property
@@ -158,6 +164,20 @@ class Trainer:
                     message = f"stopped at epoch {epoch + 1}, step {step + 1}"
                     raise Interrupted(message)
 
+    def _refuse_divergence(self) -> None:
+        """Stop before the checkpoint if a loss is no number any more.
+
+        Raises:
+            DivergenceError: the last checkpoint is as it was.
+        """
+        for layer, loss in enumerate(self._position.loss_sum.tolist(), start=1):
+            if not math.isfinite(loss):
+                message = (
+                    f"layer {layer} diverged in epoch {self._position.epoch + 1}: its loss is "
+                    f"{loss}; start again with a lower learning_rate or assignment_rate"
+                )
+                raise DivergenceError(message)
+
     def _augmented(self, batch: Split, epoch: int, step: int) -> Split:
         settings = self._settings
         flip = self._dataset.may_flip if settings.flip is None else settings.flip
@@ -174,7 +194,7 @@ class Trainer:
 
     def _validate(self, seconds: float) -> dict[str, Any]:
         """Read the validation split; return the epoch's event for the log."""
-        report = self._calibrated_report(self._settings.precision)
+        report = self._calibrated_report()
         losses = (self._position.loss_sum / self._steps).tolist()
         event = {
             "event": "epoch",
@@ -186,10 +206,10 @@ class Trainer:
         self._say(_epoch_line(event, self._settings.epochs))
         return event
 
-    def _calibrated_report(self, precision: str) -> dict[str, Any]:
+    def _calibrated_report(self) -> dict[str, Any]:
         """Calibrate the network on the validation split and report on it."""
         labels = self._validation.labels
-        goodness = read_goodness(self._network, self._validation, self._device, precision)
+        goodness = read_goodness(self._network, self._validation, self._device)
         found = calibrate(goodness, labels)
         self._network.calibrate(found.layer_weights, found.temperature)
         return {
@@ -202,17 +222,19 @@ class Trainer:
 
     def _finish(self) -> TrainedModel:
         """Calibrate in float32, read the test split for the first and only time, store."""
-        validation = self._calibrated_report("float32")
+        self._device = torch.device("cpu")  # what is measured is what is stored and exported
+        network = self._network.to("cpu", memory_format=torch.contiguous_format)
+        validation = self._calibrated_report()
         test = self._dataset.test
-        goodness = read_goodness(self._network, test, self._device, "float32")
+        goodness = read_goodness(network, test, self._device)
         results = {
             "validation": validation,
-            "test": accuracy_report(self._network, goodness, test.labels),
+            "test": accuracy_report(network, goodness, test.labels),
         }
-        network = self._network.to("cpu", memory_format=torch.contiguous_format).eval()
         trained = TrainedModel(network, self._dataset.labels, results, self._fingerprint)
-        self._run.save_model(trained)
+        # In this order: a run killed in between writes the line again, for its log is cut back.
         self._run.log({"event": "test", **results["test"]})
+        self._run.save_model(trained)
         accuracy, number = results["test"]["accuracy"], results["test"]["n"]
         self._say(f"test accuracy {accuracy:.2%} (n = {number})")
         return trained
@@ -238,38 +260,6 @@ class Trainer:
     def _say(self, line: str) -> None:
         if not self._quiet:
             tqdm.write(line)
-
-
-def _network(settings: FitSettings, dataset: Dataset, train: Split) -> ForwardForwardNetwork:
-    height, width = train.images.shape[1:3]
-    spec = NetworkSpec(
-        image_height=height,
-        image_width=width,
-        num_classes=len(dataset.labels),
-        widths=settings.widths,
-        pool_before=settings.pool_before,
-        regions=settings.regions,
-        shortcut=settings.shortcut,
-        assignment=settings.assignment,
-    )
-    try:
-        network = ForwardForwardNetwork(spec, settings.seed)
-    except ValueError as error:
-        raise ConfigError(str(error)) from error
-    return network.set_pixel_statistics(*_pixel_statistics(train.images))
-
-
-def _pixel_statistics(images: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation per colour, in units of 0 to 1, exact from histograms."""
-    values = torch.arange(256, dtype=torch.float64) / 255
-    means, deviations = [], []
-    for colour in range(3):
-        counts = torch.bincount(images[..., colour].flatten(), minlength=256).double()
-        share = counts / counts.sum()
-        mean = (share * values).sum()
-        means.append(mean)
-        deviations.append((share * (values - mean).square()).sum().sqrt().clamp_min(1e-3))
-    return torch.stack(means).float(), torch.stack(deviations).float()
 
 
 def _epoch_line(event: dict[str, Any], epochs: int) -> str:

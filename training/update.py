@@ -44,7 +44,7 @@ def schedule(settings: FitSettings, step: int, total_steps: int) -> Schedule:
 
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[Any]:
-    """Run convolutions in bfloat16 if so asked; goodness always stays float32."""
+    """Run what lies within in bfloat16 if so asked: the convolutions, not the readout."""
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
 
 

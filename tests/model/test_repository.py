@@ -8,13 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from model.repository import (
-    BrokenVersionError,
-    ModelRepository,
-    RepositoryError,
-    UnknownVersionError,
-    VersionId,
-)
+from model.repository import ModelRepository
+from model.version import BrokenVersionError, RepositoryError, UnknownVersionError, VersionId
 from tests.trained import SmallModel
 
 

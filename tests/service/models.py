@@ -15,7 +15,8 @@ from fastapi import FastAPI
 
 from model.contract import Scores
 from model.image import Pixels
-from model.repository import ModelRepository, VersionId
+from model.repository import ModelRepository
+from model.version import VersionId
 from service.app import create_app
 from service.settings import Settings
 from tests.trained import SmallModel

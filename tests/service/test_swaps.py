@@ -12,7 +12,8 @@ import httpx
 import pytest
 
 from model.contract import input_spec
-from model.repository import ModelRepository, VersionId
+from model.repository import ModelRepository
+from model.version import VersionId
 from tests.pictures import coloured, encoded
 from tests.service.models import app_on, filled_repository, served
 from tests.trained import SmallModel, train_small_model

@@ -1,0 +1,56 @@
+"""The name of a model version, and what can be wrong with one."""
+
+import re
+from dataclasses import dataclass
+from typing import Self
+
+NAME_PATTERN = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")
+VERSION_PATTERN = re.compile(r"[1-9][0-9]{0,17}")
+
+
+class RepositoryError(Exception):
+    """The repository cannot do what was asked; the message says why.
+
+    RepositoryError
+    ├── UnknownVersionError  no such version, or none is active
+    └── BrokenVersionError   a version is incomplete, or not what its manifest says
+    """
+
+
+class UnknownVersionError(RepositoryError):
+    """There is no such version, or none is active."""
+
+
+class BrokenVersionError(RepositoryError):
+    """A version is incomplete, or its bytes are not those its manifest names."""
+
+
+@dataclass(frozen=True)
+class VersionId:
+    """Names one version: `cifar10/3`.
+
+    Raises:
+        RepositoryError: a part has characters that a folder name should not have.
+    """
+
+    name: str
+    version: str
+
+    def __post_init__(self) -> None:
+        """Refuse anything that could leave the repository's folder."""
+        if not NAME_PATTERN.fullmatch(self.name):
+            message = f"bad model name {self.name!r}; use a-z, 0-9, '_', '.', '-', at most 63"
+            raise RepositoryError(message)
+        if not VERSION_PATTERN.fullmatch(self.version):
+            message = f"bad version {self.version!r}; versions are whole numbers from 1"
+            raise RepositoryError(message)
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read `name/version`."""
+        name, _, version = text.partition("/")
+        return cls(name, version)
+
+    def __str__(self) -> str:
+        """Write `name/version`."""
+        return f"{self.name}/{self.version}"
