@@ -93,6 +93,7 @@ class ModelRepository:
         VersionId(name, "1")
         _check_model(name, model, manifest)
         parent = self.root / name
+        self._make_root()
         with self._locked():
             parent.mkdir(exist_ok=True)
             sync_folder(self.root)
@@ -229,11 +230,17 @@ class ModelRepository:
         content = state.model_dump_json(indent=1).encode() + b"\n"
         write_atomically(self.root / ACTIVE_FILE, content)
 
+    def _make_root(self) -> None:
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            message = f"{self.root} cannot be made: {error.strerror}"
+            raise RepositoryError(message) from error
+
     @contextmanager
     def _locked(self) -> Iterator[None]:
         """Keep other writers out, in this process and in others."""
         try:
-            self.root.mkdir(parents=True, exist_ok=True)
             file = (self.root / ".lock").open("a")
         except OSError as error:
             message = f"{self.root} cannot be written: {error.strerror}"

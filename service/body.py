@@ -55,6 +55,11 @@ class _InMemoryParser(MultiPartParser):
         """Take note of the closing boundary, without which the last part may be lost."""
         self.is_complete = True
 
+    def close(self) -> None:
+        """Close every part's file, that of an unfinished part too."""
+        for file in self._files_to_close_on_error:
+            file.close()
+
 
 async def read_body(request: Request, limits: BodyLimits, take: Take) -> Body:
     """Read and parse a body.
@@ -158,7 +163,7 @@ async def _multipart(headers: Headers, data: bytes, limits: BodyLimits) -> Body:
             raise BadRequestError("malformed-multipart", detail)
         return await _sort_parts(form)
     finally:
-        await form.close()
+        parser.close()
 
 
 async def _sort_parts(form: FormData) -> Body:

@@ -176,6 +176,6 @@ def _load(path: Path) -> dict[str, Any]:
     try:
         content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError) as error:
-        message = f"{path} is damaged: {error}"
+        message = f"{path} is damaged: {str(error).partition(chr(10))[0]}"
         raise CheckpointError(message) from error
     return content

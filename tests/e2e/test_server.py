@@ -1,6 +1,8 @@
 """The service as its users run it: a process, real clients, real signals."""
 
 import base64
+import os
+import re
 import signal
 import socket
 import subprocess
@@ -14,6 +16,8 @@ import httpx
 import onnxruntime
 import pytest
 
+from model.repository import ModelRepository
+from model.version import VersionId
 from service.settings import BUNDLED_REPOSITORY
 from tests.e2e.server import running
 from tests.pictures import coloured, encoded
@@ -117,6 +121,36 @@ def test_two_workers_serve_and_count_together(repository: Path) -> None:
 
     assert statuses == {200}
     assert 'goodserve_requests_total{outcome="ok"} 40.0' in metrics
+
+
+def test_a_worker_that_dies_leaves_no_gauge_behind(repository: Path) -> None:
+    """After a kill -9 and a swap only the new version counts as active."""
+    with running(repository, "--workers", "2") as server:
+        until_ready(server.url)
+        os.kill(workers_of(server.process.pid)[0], signal.SIGKILL)
+        ModelRepository(repository).activate(VersionId("colours", "2"))
+        deadline = time.monotonic() + 30
+        while (active := active_versions(server.url)) != {"2"}:
+            assert time.monotonic() < deadline, active
+            time.sleep(0.2)
+        assert server.stop() == 0
+
+
+def workers_of(process: int) -> list[int]:
+    """List the processes that a supervisor has spawned to serve."""
+    children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+    commands = {int(pid): Path(f"/proc/{pid}/cmdline").read_bytes() for pid in children}
+    return [pid for pid, command in commands.items() if b"spawn_main" in command]
+
+
+def active_versions(url: str) -> set[str]:
+    """Ask /metrics which versions count as active; a dying worker may break the connection."""
+    try:
+        metrics = httpx.get(f"{url}/metrics", timeout=5).text
+    except httpx.TransportError:
+        return set()
+    found = re.findall(r'goodserve_active_version{name="colours",version="(\d)"} 1.0', metrics)
+    return set(found)
 
 
 def until_ready(url: str) -> None:

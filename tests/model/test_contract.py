@@ -60,6 +60,8 @@ def test_golden_pictures_come_back_to_the_pixel() -> None:
         ({"model_sha256": "xyz"}, "model_sha256"),
         ({"golden": []}, "golden"),
         ({"surprise": 1}, "surprise"),
+        ({"temperature": float("inf")}, "temperature"),
+        ({"golden": [{"png": "", "scores": [float("inf"), 0, 0]}]}, "golden"),
     ],
 )
 def test_a_manifest_at_odds_with_itself_does_not_parse(

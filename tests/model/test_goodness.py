@@ -179,3 +179,14 @@ def test_local_loss_adds_the_priced_terms() -> None:
 
     assert plain == pytest.approx(math.log(5))
     assert priced == pytest.approx(math.log(5) + 0.5 + 0.25)
+
+
+def test_a_decided_assignment_does_not_break_the_gradient() -> None:
+    """Where a probability underflows to 0 the entropy's slope is infinite, the gradient is not."""
+    logits = torch.tensor([[120.0, 0.0, 0.0], [0.0, 0.5, 0.0]], requires_grad=True)
+
+    goodness.assignment_entropy(torch.softmax(logits, 1)).backward()  # type: ignore[no-untyped-call]
+
+    assert logits.grad is not None
+    assert logits.grad.isfinite().all()
+    assert logits.grad[1].abs().max() > 0

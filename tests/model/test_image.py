@@ -1,8 +1,11 @@
 """Any picture becomes what a person sees."""
 
+import io
+import struct
+
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from model.image import to_pixels
 from tests.pictures import encoded
@@ -12,8 +15,6 @@ RED, WHITE = (255, 0, 0), (255, 255, 255)
 
 def reopened(image: Image.Image, form: str = "PNG", **options: object) -> Image.Image:
     """Write an image and open it again, as it comes from a caller."""
-    import io  # noqa: PLC0415
-
     return Image.open(io.BytesIO(encoded(image, form, **options)))
 
 
@@ -107,3 +108,50 @@ def test_a_picture_of_the_right_size_is_not_touched() -> None:
     pixels = to_pixels(reopened(Image.fromarray(exact)), 32, 32)
 
     assert (pixels == exact).all()
+
+
+def odd_exif(tag: int) -> bytes:
+    """Write EXIF by hand: turned a quarter, and text where `tag` should hold a number."""
+    short, text = 3, 2
+    entries = sorted([(0x0112, short, 1, b"\6\0\0\0"), (tag, text, 4, b"odd\0")])
+    body = b"".join(struct.pack("<HHI", *entry[:3]) + entry[3] for entry in entries)
+    return b"Exif\0\0II*\0" + struct.pack("<IH", 8, len(entries)) + body + b"\0\0\0\0"
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("tag", [0x011A, 0x0213, 0x0100])
+def test_odd_exif_does_not_damage_a_picture(form: str, tag: int) -> None:
+    """A camera that writes text where a number belongs still took a picture, on its side."""
+    lying = Image.new("RGB", (32, 16), RED)
+    lying.paste("blue", (0, 0, 16, 16))
+
+    pixels = to_pixels(reopened(lying, form, exif=odd_exif(tag)), 32, 16).astype(int)
+
+    assert np.abs(pixels[4] - (0, 0, 255)).max() <= 3
+    assert np.abs(pixels[28] - RED).max() <= 3
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_every_orientation_is_undone(orientation: int) -> None:
+    """Whichever way the camera was held, Pillow's own reading of EXIF agrees with ours."""
+    generator = np.random.default_rng(0)
+    lying = Image.fromarray(generator.integers(0, 256, (6, 9, 3), np.uint8))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    opened = reopened(lying, "PNG", exif=exif)
+
+    expected = np.asarray(ImageOps.exif_transpose(opened))
+    found = to_pixels(opened, *expected.shape[:2])
+
+    assert (found == expected).all()
+
+
+def test_16_bit_grey_with_a_transparent_value_lies_on_white() -> None:
+    """The one value that PNG's colour key names is transparent, its neighbours are not."""
+    grey = np.full((8, 8), 1000, np.uint16)
+    grey[:4] = 2000
+
+    pixels = to_pixels(reopened(Image.fromarray(grey), transparency=1000), 8, 8)
+
+    assert (pixels[5] == 255).all()
+    assert (pixels[2] < 10).all()

@@ -218,3 +218,50 @@ def test_a_folder_that_may_not_be_written_is_an_error(
 
     with pytest.raises(OSError, match="Permission denied"):
         publish(repository, small_models[0])
+
+
+def test_a_bad_name_in_the_active_file_counts_as_damage(
+    repository: ModelRepository, small_models: list[SmallModel]
+) -> None:
+    """It is not carried along into a history that can never be rolled back to."""
+    version = publish(repository, small_models[0])
+    (repository.root / "active.json").write_text('{"active": "Bad Name/x"}')
+
+    with pytest.raises(RepositoryError, match=r"active\.json cannot be read"):
+        repository.active()
+    repository.activate(version)
+
+    with pytest.raises(UnknownVersionError, match="nothing was active before"):
+        repository.rollback()
+
+
+def test_what_a_dead_publisher_left_is_swept_away(
+    repository: ModelRepository, small_models: list[SmallModel]
+) -> None:
+    """Staging folders of a killed process do not stay, and never count as versions."""
+    publish(repository, small_models[0])
+    left = repository.root / "colours" / ".staging-dead"
+    left.mkdir()
+
+    assert len(repository.versions()) == 1
+    publish(repository, small_models[0])
+
+    assert not left.exists()
+
+
+def test_a_stray_file_does_not_block_the_next_version(
+    repository: ModelRepository, small_models: list[SmallModel]
+) -> None:
+    """A file that is named like a version takes the number, and the next one is free."""
+    publish(repository, small_models[0])
+    (repository.root / "colours" / "2").write_text("stray")
+
+    assert str(publish(repository, small_models[0])) == "colours/3"
+
+
+def test_a_missing_repository_is_not_made_by_looking(tmp_path: Path) -> None:
+    """Roll-back in a folder that is not there is an error and leaves no folder."""
+    with pytest.raises(RepositoryError, match="cannot be written: No such file"):
+        ModelRepository(tmp_path / "typo").rollback()
+
+    assert not (tmp_path / "typo").exists()

@@ -146,9 +146,10 @@ def test_metrics_count_what_happens(client: httpx.Client) -> None:
 
     send(client, "raw")
     client.post("/predict", content=b"text")
+    client.post("/predict?top_k=0", content=FILES[0])
 
     assert metric(client, good) == before[0] + 1
-    assert metric(client, bad + '"client_error"}') == before[1] + 1
+    assert metric(client, bad + '"client_error"}') == before[1] + 2
     assert metric(client, "goodserve_batch_size_count") > 0
     assert metric(client, "goodserve_request_duration_seconds_count") > 0
     assert metric(client, "goodserve_queue_depth") == 0

@@ -35,6 +35,8 @@ def test_every_setting_is_an_environment_variable(monkeypatch: pytest.MonkeyPatc
         ({"port": 70000}, "less than or equal to 65535"),
         ({"device": "tpu"}, "'auto', 'cpu' or 'cuda'"),
         ({"max_batch_size": 8}, "max_images_per_request 32 is over max_batch_size 8"),
+        ({"read_timeout_s": 30}, "read_timeout_s 30 is not under shutdown_grace_s 30"),
+        ({"max_request_bytes": 2**30}, "is over max_bytes_in_flight"),
         ({"max_waiting_images": 8}, "max_batch_size 64 is over max_waiting_images 8"),
     ],
 )

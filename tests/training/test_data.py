@@ -175,14 +175,15 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 def test_validation_is_a_part_of_training_by_chance() -> None:
     """The two parts are disjoint, together everything, and decided by the seed."""
     images = torch.arange(20, dtype=torch.uint8).view(20, 1, 1, 1)
-    train = Split(images, torch.arange(20))
+    train = Split(images, torch.arange(20) % 2)
 
     learned, kept = split_validation(train, 0.25, seed=3)
 
+    together = torch.cat([learned.images, kept.images]).flatten().tolist()
     assert (len(learned), len(kept)) == (15, 5)
-    assert sorted(learned.labels.tolist() + kept.labels.tolist()) == list(range(20))
-    assert split_validation(train, 0.25, seed=3)[1].labels.equal(kept.labels)
-    assert not split_validation(train, 0.25, seed=4)[1].labels.equal(kept.labels)
+    assert sorted(together) == list(range(20))
+    assert split_validation(train, 0.25, seed=3)[1].images.equal(kept.images)
+    assert not split_validation(train, 0.25, seed=4)[1].images.equal(kept.images)
 
 
 def test_too_little_to_split_is_an_error() -> None:
@@ -191,3 +192,72 @@ def test_too_little_to_split_is_an_error() -> None:
 
     with pytest.raises(DataError, match=r"cannot keep 0\.01 of 2 training images"):
         split_validation(train, 0.01, seed=0)
+
+
+def test_hidden_things_and_other_files_are_left_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What editors and desktops leave behind is no class and no image; the rest is told."""
+    write_folder(tmp_path, per_class=6)
+    (tmp_path / ".ipynb_checkpoints").mkdir()
+    (tmp_path / "red" / "._0.png").write_bytes(b"macOS")
+    (tmp_path / "red" / "notes.txt").write_text("no image")
+
+    dataset = load_dataset(settings(f"folder:{tmp_path}"))
+
+    assert dataset.labels == CLASSES
+    assert len(dataset.train) + len(dataset.test) == 18
+    assert "left out 1 files (.txt)" in caplog.text
+
+
+def test_a_limited_test_split_still_has_every_class(tmp_path: Path) -> None:
+    """The test images are shuffled, so that the first ones are of all classes."""
+    write_folder(tmp_path, per_class=30)
+
+    dataset = load_dataset(settings(f"folder:{tmp_path}", test_fraction=0.5, limit_test=20))
+
+    assert set(dataset.test.labels.tolist()) == {0, 1, 2}
+
+
+def test_a_class_with_nothing_to_learn_from_is_refused() -> None:
+    """A split that takes a class's last image says so, before any training."""
+    labels = torch.tensor([0] * 20 + [1])
+    images = torch.zeros(21, 1, 1, 3, dtype=torch.uint8)
+
+    for seed in range(100):
+        try:
+            learned, _ = split_validation(Split(images, labels), 0.25, seed)
+        except DataError as error:
+            assert "no image to learn from of class number 1" in str(error)  # noqa: PT017
+            return
+        assert 1 in learned.labels
+    raise AssertionError
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda f: (f / "data_batch_1.bin").write_bytes(bytes([77]) * 3073), "has label 77"),
+        (lambda f: (f / "test_batch.bin").write_bytes(b""), r"test_batch\.bin is damaged: 0 bytes"),
+    ],
+)
+def test_bad_labels_and_empty_files_are_found_before_training(
+    tmp_path: Path, damage: Callable[[Path], object], message: str
+) -> None:
+    """A label without a name, or no image at all, is said at once."""
+    write_cifar10(tmp_path)
+    damage(tmp_path)
+
+    with pytest.raises(DataError, match=message):
+        load_dataset(settings(f"cifar10:{tmp_path}"))
+
+
+@pytest.mark.parametrize("content", [b"", b"\0\0\x08", gzip.compress(b"\0" * 99)[:40] + b"?" * 9])
+def test_a_damaged_archive_is_named(tmp_path: Path, content: bytes) -> None:
+    """Too short, cut, or overwritten: the file's name stands in the message."""
+    for part in ("train", "t10k"):
+        write_idx(tmp_path, part, 9, packed=True)
+    (tmp_path / "train-images-idx3-ubyte.gz").write_bytes(content)
+
+    with pytest.raises(DataError, match=r"train-images-idx3-ubyte(\.gz)? is damaged"):
+        load_dataset(settings(f"mnist:{tmp_path}"))

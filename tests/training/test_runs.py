@@ -174,7 +174,8 @@ def test_evaluate_prints_accuracy_with_n(
         ("fit folder:{data} --run {new} --assignment fixed --widths 2", "2 channels, 3 classes"),
         ("evaluate --run {new}", "holds no trained model yet"),
         ("evaluate --run {old} --data cifar10:{data}", "cannot read"),
-        ("publish --run {new} --repository {new}", "holds no export to publish"),
+        ("publish --run {new} --repository {new}", "holds no run to read"),
+        ("publish --run {old} --repository {new} --export {data}", "holds no export to publish"),
         ("publish --run {old} --repository {new} --name Bad/Name", "bad model name"),
     ],
 )
@@ -190,7 +191,9 @@ def test_what_the_user_can_fix_is_said_without_a_traceback(
         pytest.skip("there is a GPU here")
     data = write_folder(tmp_path / "data", per_class=12)
     folders = {"data": data, "old": small_models[0].run, "new": tmp_path / "new"}
-    extra = "--pool-before 1,2,3,4,5,6 --batch-size 8" if "image-size" in arguments else ""
+    extra = (
+        "--widths 8,8,8,8 --pool-before 1,2,3,4 --batch-size 8" if "image-size" in arguments else ""
+    )
     if "--widths" in arguments:
         extra = "--pool-before 1 --batch-size 8"
 
