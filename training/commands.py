@@ -124,7 +124,8 @@ def _publish(options: argparse.Namespace, root: Path, folder: Path, name: str) -
         model = (folder / MODEL_FILE).read_bytes()
         manifest = Manifest.model_validate_json((folder / MANIFEST_FILE).read_bytes())
     except (OSError, ValueError) as error:
-        message = f"{folder} holds no export to publish: {error}; run goodserve-train export first"
+        reason = str(error).partition("\n")[0]
+        message = f"{folder} holds no export to publish: {reason}; run goodserve-train export first"
         raise CheckpointError(message) from error
     repository = ModelRepository(root)
     published = repository.publish(name, model, manifest)
