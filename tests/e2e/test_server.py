@@ -3,6 +3,7 @@
 import base64
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -184,6 +185,7 @@ def test_cuda_where_there_is_none_is_an_error_at_start(repository: Path, device:
     assert found.stderr.startswith("goodserve: device cuda was asked for, but")
 
 
+@pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl here")
 def test_curl_works_as_the_readme_says(repository: Path, tmp_path: Path) -> None:
     """The three ways to send, by curl itself."""
     picture = tmp_path / "cat.png"
