@@ -1,6 +1,6 @@
 # make serve   an environment without torch, and the service with the bundled model
 # make test    an environment with everything, and every check
-# make train   the training environment alone: .venv/bin/goodserve-train
+# make train   that environment alone, with .venv/bin/goodserve-train
 
 PYTHON ?= python3
 HOST ?= 127.0.0.1

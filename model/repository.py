@@ -243,7 +243,7 @@ class ModelRepository:
         try:
             file = (self.root / ".lock").open("a")
         except OSError as error:
-            message = f"{self.root} cannot be written: {error.strerror}"
+            message = f"{self.root} cannot be locked for writing: {error.strerror}"
             raise RepositoryError(message) from error
         with file:
             fcntl.flock(file, fcntl.LOCK_EX)

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import logging
 import os
 import signal
 import sys
@@ -17,8 +16,8 @@ from pydantic import ValidationError
 
 from model.contract import ContractError
 from model.repository import ModelRepository
-from model.version import RepositoryError, VersionId
-from service.app import serving_device
+from model.version import RepositoryError, UnknownVersionError, VersionId
+from service.app import configure_logging, serving_device
 from service.errors import describe
 from service.registry import load_version
 from service.session import DeviceError, OnnxSession
@@ -38,14 +37,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ContractError, DeviceError, RepositoryError, _UsageError) as error:
         print(f"goodserve: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:  # whoever read has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 
 def serve(_: argparse.Namespace, settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT, then answer what is in flight and exit 0."""
-    logging.basicConfig(
-        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    configure_logging(settings)
     settings = settings.model_copy(update={"device": serving_device(settings)})
     for number in (signal.SIGTERM, signal.SIGINT):
         # uvicorn raises the signal again when it has shut down: that is the end, not a failure.
@@ -56,7 +55,7 @@ def serve(_: argparse.Namespace, settings: Settings) -> None:
             settings = settings.model_copy(update={"metrics_folder": Path(folder)})
         _pass_on(settings)
         uvicorn.run(
-            "service.app:create_app",
+            "service.app:create_worker_app",
             factory=True,
             host=settings.host,
             port=settings.port,
@@ -70,7 +69,7 @@ def serve(_: argparse.Namespace, settings: Settings) -> None:
 
 def list_models(_: argparse.Namespace, settings: Settings) -> None:
     """List every version: an asterisk marks the active one."""
-    repository = ModelRepository(settings.repository)
+    repository = _existing(settings)
     try:
         active = repository.active()
     except RepositoryError as error:
@@ -96,14 +95,24 @@ def show_model(options: argparse.Namespace, settings: Settings) -> None:
 
 def verify_model(options: argparse.Namespace, settings: Settings) -> None:
     """Make every check that the service makes before it swaps."""
-    repository = ModelRepository(settings.repository)
-    wanted = [options.version] if options.version else repository.versions()
-    device = serving_device(settings)
-    for version in wanted:
-        load_version(
-            repository, version, lambda model: OnnxSession(model, device), settings.max_batch_size
-        )
-        print(f"{version} is sound")
+    repository = _existing(settings)
+    device, unsound = serving_device(settings), 0
+    for version in [options.version] if options.version else repository.versions():
+        try:
+            load_version(
+                repository,
+                version,
+                lambda model: OnnxSession(model, device),
+                settings.max_batch_size,
+            )
+        except (ContractError, RepositoryError) as error:
+            unsound += 1
+            print(f"goodserve: {version}: {error}", file=sys.stderr)
+        else:
+            print(f"{version} is sound")
+    if unsound:
+        message = f"{unsound} unsound"
+        raise RepositoryError(message)
 
 
 def activate_model(options: argparse.Namespace, settings: Settings) -> None:
@@ -117,6 +126,15 @@ def rollback_model(_: argparse.Namespace, settings: Settings) -> None:
     print(f"{ModelRepository(settings.repository).rollback()} is active again")
 
 
+def _existing(settings: Settings) -> ModelRepository:
+    """Take a repository that holds something: a mistyped path must not look sound."""
+    repository = ModelRepository(settings.repository)
+    if not repository.versions():
+        message = f"there are no versions in {settings.repository}"
+        raise UnknownVersionError(message)
+    return repository
+
+
 def _exit_quietly(_signal: int, _frame: types.FrameType | None) -> NoReturn:
     sys.exit(0)
 
@@ -127,7 +145,7 @@ def _settings(options: argparse.Namespace) -> Settings:
     try:
         return Settings(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
-        raise _UsageError(describe(error)) from error
+        raise _UsageError(describe(error, whole="settings")) from error
 
 
 def _pass_on(settings: Settings) -> None:

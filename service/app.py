@@ -28,16 +28,30 @@ from service.watcher import Watcher
 log = logging.getLogger("goodserve")
 
 
-def create_app(settings: Settings | None = None) -> FastAPI:
-    """Make the application.
-
-    Args:
-        settings: read from the environment where not given, as in a worker process.
+def create_worker_app() -> FastAPI:
+    """Make the application in a process of its own, by the environment.
 
     Raises:
         DeviceError: CUDA was asked for and does not work.
     """
-    settings = settings or Settings()
+    settings = Settings()
+    configure_logging(settings)
+    return create_app(settings)
+
+
+def configure_logging(settings: Settings) -> None:
+    """Log to stderr with time and level, in this process."""
+    logging.basicConfig(
+        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Make the application.
+
+    Raises:
+        DeviceError: CUDA was asked for and does not work.
+    """
     device = serving_device(settings)
 
     @asynccontextmanager

@@ -97,8 +97,7 @@ def merge_options(query: Mapping[str, object], body: Body) -> Options:
         UnprocessableError: one is out of range.
     """
     try:
-        given = {name: query[name] for name in _OPTION_FIELDS if name in query}
-        return Options.model_validate({**given, **body.options})
+        return Options.model_validate({**query, **body.options})
     except ValidationError as error:
         raise UnprocessableError("bad-option", describe(error)) from error
 
@@ -200,10 +199,10 @@ def _json(data: bytes, max_images: int) -> Body:
 
 
 def _base64(text: str, number: int) -> bytes:
-    """Decode base64, or a `data:` URL of it."""
+    """Decode base64, in one line or wrapped, or a `data:` URL of it."""
     encoded = text.partition(",")[2] if text.startswith("data:") else text
     try:
-        return base64.b64decode(encoded, validate=True)
+        return base64.b64decode("".join(encoded.split()), validate=True)
     except (binascii.Error, ValueError) as error:
         detail = f"image {number} is not base64: {error}"
         raise BadRequestError("malformed-base64", detail) from error

@@ -104,7 +104,7 @@ def problem(status: HTTPStatus, kind: str, detail: str) -> JSONResponse:
     """Write problem details; `type` is a URN, for there is no page to point to."""
     content = {
         "type": f"urn:goodserve:problem:{kind}",
-        "title": status.phrase,
+        "title": kind.replace("-", " ").capitalize(),
         "status": int(status),
         "detail": detail,
     }
@@ -135,8 +135,8 @@ def add_handlers(app: FastAPI) -> None:
         return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "unexpected", detail)
 
 
-def describe(error: ValidationError) -> str:
-    """Put pydantic's errors into one line, each with its field and what was wrong.
+def describe(error: ValidationError, whole: str = "body") -> str:
+    """Put pydantic's errors into one line, each with its field, or `whole`, and what was wrong.
 
     Only the first few are worded, and none of very many: wording them costs far more time and
     memory than finding them.
@@ -145,10 +145,13 @@ def describe(error: ValidationError) -> str:
     if count > _MOST_LISTED:
         return f"{count} fields are wrong or unknown"
     found = error.errors(include_input=False, include_url=False, include_context=False)
-    lines = [f"{_place(each['loc'])}: {each['msg']}" for each in found[:_MOST_WORDED]]
+    lines = [
+        f"{_place(each['loc']) or whole}: {each['msg'].removeprefix('Value error, ')}"
+        for each in found[:_MOST_WORDED]
+    ]
     more = [f"and {count - _MOST_WORDED} more"] if count > _MOST_WORDED else []
     return "; ".join([*lines, *more])
 
 
 def _place(location: Sequence[int | str]) -> str:
-    return ".".join(str(part)[:_LONGEST_NAME] for part in location) or "body"
+    return ".".join(str(part)[:_LONGEST_NAME] for part in location)

@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import anyio.to_thread
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import PlainTextResponse
 
 from model.image import Pixels, stack
 from model.version import RepositoryError, VersionId
@@ -33,7 +34,10 @@ router = APIRouter()
 
 _SIZE_CHANGES = 3
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
-    status: {"model": Problem, "content": {PROBLEM_JSON: {}}}
+    status: {
+        "description": HTTPStatus(status).phrase,
+        "content": {PROBLEM_JSON: {"schema": Problem.model_json_schema()}},
+    }
     for status in (400, 408, 413, 415, 422, 503)
 }
 
@@ -119,7 +123,7 @@ async def models(request: Request) -> Models:
     return Models(serving=serving, device=service.device, versions=versions)
 
 
-@router.get("/metrics")
+@router.get("/metrics", response_class=PlainTextResponse)
 async def metrics(request: Request) -> Response:
     """Give Prometheus its numbers."""
     return Response(_service(request).metrics.render(), media_type=CONTENT_TYPE)

@@ -109,7 +109,10 @@ def resolve_device(wanted: Literal["auto", "cpu", "cuda"], probe: Callable[[], b
         _open_on_cuda(probe)
     except (DeviceError, ContractError) as error:
         if wanted == "cuda":
-            message = f"device cuda was asked for, but {error}; mend that or ask for cpu"
+            message = (
+                f"device cuda was asked for, but {error}; install goodserve[gpu] in place of "
+                "goodserve[cpu] and a CUDA driver, or ask for cpu"
+            )
             raise DeviceError(message) from error
         log.info("serving on the CPU: %s", error)
         return "cpu"
@@ -119,7 +122,7 @@ def resolve_device(wanted: Literal["auto", "cpu", "cuda"], probe: Callable[[], b
 def _open_on_cuda(probe: Callable[[], bytes]) -> None:
     """Open a session on CUDA, or raise `DeviceError` or `ContractError`."""
     if _PROVIDERS["cuda"] not in onnxruntime.get_available_providers():
-        message = "this onnxruntime has no CUDA (install goodserve[gpu], not goodserve[cpu])"
+        message = "this onnxruntime has no CUDA"
         raise DeviceError(message)
     # Finds the CUDA libraries that pip installed, which the linker does not.
     onnxruntime.preload_dlls()

@@ -61,7 +61,8 @@ def _add_fit(fit: argparse.ArgumentParser) -> None:
     _add_publishing(fit)
     settings = fit.add_argument_group("settings")
     for name, field in FitSettings.model_fields.items():
-        default = "" if field.is_required() else f" (default {_shown(field.default)})"
+        is_told = field.is_required() or field.default is None
+        default = "" if is_told else f" (default {_shown(field.default)})"
         description = f"{field.description}{default}".replace("%", "%%")
         if name == "data":
             fit.add_argument("data", nargs="?", help=description)

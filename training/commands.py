@@ -13,7 +13,7 @@ from model.files import write_atomically
 from model.repository import MANIFEST_FILE, MODEL_FILE, ModelRepository
 from model.version import RepositoryError, VersionId
 from training.checkpoint import Run, TrainedModel
-from training.config import FitSettings, load_settings
+from training.config import FitSettings, load_settings, read_config
 from training.data import Dataset, load_dataset
 from training.errors import CheckpointError, ConfigError, DataError
 from training.evaluate import accuracy_report, read_goodness
@@ -32,6 +32,8 @@ def fit(options: argparse.Namespace) -> None:
         _check_target(options, run)
     if options.resume:
         _refuse_changes(run.settings(), options)
+        if run.is_finished():
+            print(f"{options.run} is trained already")
         resume_run(run, quiet=options.quiet)
     else:
         start_run(_new_settings(options), run, quiet=options.quiet)
@@ -88,15 +90,13 @@ def _new_settings(options: argparse.Namespace) -> FitSettings:
 
 def _refuse_changes(stored: FitSettings, options: argparse.Namespace) -> None:
     """Make sure that a resumed run is given no setting that it was not started with."""
-    if options.config is not None:
-        message = "--resume takes the run's own settings; leave --config away"
-        raise CheckpointError(message)
-    flags = {name: value for name, value in _flags(options).items() if value != "auto"}
-    if "data" in flags:
-        flags["data"] = _new_settings(options).data
-    given = load_settings({**stored.model_dump(), **flags})
+    config = read_config(options.config) if options.config is not None else {}
+    given = {name: value for name, value in (config | _flags(options)).items() if value != "auto"}
+    if "data" in given:
+        given["data"] = _new_settings(options).data
+    asked = load_settings(stored.model_dump() | given)
     names = FitSettings.model_fields
-    changed = [name for name in names if getattr(given, name) != getattr(stored, name)]
+    changed = [name for name in names if getattr(asked, name) != getattr(stored, name)]
     if changed:
         message = f"a resumed run keeps its settings, but {', '.join(changed)} differ"
         raise CheckpointError(message)
@@ -133,9 +133,8 @@ def _publish(options: argparse.Namespace, root: Path, folder: Path, name: str) -
         repository.activate(published)
         print(f"published {published} to {root}, active")
     else:
-        print(
-            f"published {published} to {root}; to serve it: goodserve models activate {published}"
-        )
+        hint = f"goodserve models activate {published} --repository {root}"
+        print(f"published {published} to {root}; to serve it: {hint}")
 
 
 def _check_target(options: argparse.Namespace, run: Run) -> None:

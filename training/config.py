@@ -1,6 +1,7 @@
 """The settings of one training run: frozen, validated once, stored with the run."""
 
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -90,19 +91,26 @@ class FitSettings(BaseModel):
         return self
 
 
+def read_config(path: Path) -> dict[str, Any]:
+    """Read settings from a TOML file; they are not validated yet.
+
+    Raises:
+        ConfigError: the file cannot be read.
+    """
+    try:
+        return tomllib.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        message = f"cannot read settings from {path}: {error}"
+        raise ConfigError(message) from error
+
+
 def load_settings(flags: dict[str, Any], config: Path | None = None) -> FitSettings:
     """Lay flags over a TOML file over the defaults, and validate the whole once.
 
     Raises:
         ConfigError: the file cannot be read, or a setting is unknown or out of range.
     """
-    values: dict[str, Any] = {}
-    if config is not None:
-        try:
-            values = tomllib.loads(config.read_text())
-        except (OSError, ValueError) as error:
-            message = f"cannot read settings from {config}: {error}"
-            raise ConfigError(message) from error
+    values = read_config(config) if config is not None else {}
     try:
         return FitSettings(**{**values, **flags})
     except ValidationError as error:
@@ -111,7 +119,12 @@ def load_settings(flags: dict[str, Any], config: Path | None = None) -> FitSetti
 
 def describe(error: ValidationError) -> str:
     """Put pydantic's errors into one line: each setting, what is wrong, and its value."""
-    return "; ".join(
-        f"{'.'.join(map(str, e['loc'])) or 'settings'}: {e['msg']} (got {e['input']!r})"
-        for e in error.errors(include_url=False)
-    )
+    return "; ".join(_worded(each) for each in error.errors(include_url=False))
+
+
+def _worded(error: Mapping[str, Any]) -> str:
+    """One fault of one setting, or of several that contradict each other."""
+    message = error["msg"].removeprefix("Value error, ")
+    if not error["loc"]:
+        return str(message)
+    return f"{'.'.join(map(str, error['loc']))}: {message} (got {error['input']!r})"

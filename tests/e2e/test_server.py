@@ -121,6 +121,7 @@ def test_two_workers_serve_and_count_together(repository: Path) -> None:
         assert server.stop() == 0
 
     assert statuses == {200}
+    assert server.said.count("INFO goodserve: serving colours/1") == 2
     assert 'goodserve_requests_total{outcome="ok"} 40.0' in metrics
 
 

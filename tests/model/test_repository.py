@@ -261,7 +261,7 @@ def test_a_stray_file_does_not_block_the_next_version(
 
 def test_a_missing_repository_is_not_made_by_looking(tmp_path: Path) -> None:
     """Roll-back in a folder that is not there is an error and leaves no folder."""
-    with pytest.raises(RepositoryError, match="cannot be written: No such file"):
+    with pytest.raises(RepositoryError, match="cannot be locked for writing: No such file"):
         ModelRepository(tmp_path / "typo").rollback()
 
     assert not (tmp_path / "typo").exists()

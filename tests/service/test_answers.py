@@ -164,6 +164,8 @@ def test_the_documentation_shows_every_way_to_send(client: httpx.Client) -> None
         operation["requestBody"]["content"]
     )
     assert {"200", "400", "413", "415", "422", "503"} <= set(operation["responses"])
+    assert set(operation["responses"]["400"]["content"]) == {"application/problem+json"}
+    assert {p["name"] for p in operation["parameters"]} == {"top_k", "explain"}
     assert client.get("/docs").status_code == 200
 
 

@@ -209,7 +209,13 @@ def test_a_body_full_of_faults_costs_little_to_refuse(client: httpx.Client, body
 
 
 @pytest.mark.parametrize(
-    ("query", "message"), [("top_k=0", "top_k"), ("top_k=x", "top_k"), ("explain=x", "explain")]
+    ("query", "message"),
+    [
+        ("top_k=0", "top_k"),
+        ("top_k=x", "top_k"),
+        ("explain=x", "explain"),
+        ("topk=3", "topk: Extra"),
+    ],
 )
 def test_a_bad_option_in_the_query_is_named(client: httpx.Client, query: str, message: str) -> None:
     """Options are checked wherever they stand."""

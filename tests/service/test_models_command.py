@@ -18,7 +18,7 @@ def repository(small_models: list[SmallModel], tmp_path: Path) -> ModelRepositor
 
 def models(repository: ModelRepository, *arguments: str) -> int:
     """Run `goodserve models`."""
-    return main(["models", *arguments, "--repository", str(repository.root)])
+    return main(["models", arguments[0], "--repository", str(repository.root), *arguments[1:]])
 
 
 def test_list_marks_the_active_version(
@@ -73,6 +73,9 @@ def test_verify_makes_the_services_own_checks(
 
     assert models(repository, "verify", "colours/4") == 2
     assert "golden inputs do not reproduce" in capsys.readouterr().err
+    repository.publish("colours", small_models[0].model, small_models[0].manifest)
+    assert models(repository, "verify") == 2
+    assert "colours/5 is sound" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -80,6 +83,8 @@ def test_verify_makes_the_services_own_checks(
     [
         (("activate", "colours/9"), "there is no version colours/9"),
         (("rollback",), "nothing was active before"),
+        (("list", "--repository", "/nowhere"), "there are no versions in /nowhere"),
+        (("verify", "--repository", "/nowhere"), "there are no versions in /nowhere"),
         (("show", "other/1"), "there is no version other/1"),
     ],
 )

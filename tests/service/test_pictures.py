@@ -68,8 +68,10 @@ def test_pictures_without_colour_are_answered(client: httpx.Client, image: Image
     assert client.post("/predict", content=encoded(image)).status_code == 200
 
 
-def test_data_urls_are_taken(client: httpx.Client) -> None:
-    """A browser's `data:` URL is base64 with a preface."""
+def test_data_urls_and_wrapped_base64_are_taken(client: httpx.Client) -> None:
+    """A browser's `data:` URL has a preface, and a shell's base64 has line breaks."""
+    wrapped = base64.encodebytes(encoded(RED)).decode()
+    assert client.post("/predict", json={"images": [wrapped]}).status_code == 200
     body = {"images": [f"data:image/png;base64,{base64.b64encode(encoded(RED)).decode()}"]}
 
     assert client.post("/predict", json=body).json()["predictions"][0]["label"] == "red"

@@ -50,7 +50,10 @@ def test_bad_settings_are_refused(given: dict[str, object], message: str) -> Non
     ("arguments", "message"),
     [
         (["serve", "--port", "many"], "port: Input should be a valid integer"),
-        (["serve", "--max-batch-size", "8"], "max_images_per_request 32 is over"),
+        (
+            ["serve", "--max-batch-size", "8"],
+            "goodserve: settings: max_images_per_request 32 is over",
+        ),
     ],
 )
 def test_a_bad_flag_is_one_line(

@@ -89,9 +89,13 @@ def test_the_flags_a_run_was_started_with_may_be_given_again(data: Path, tmp_pat
     run = tmp_path / "run"
     assert fit(data, run) == 0
 
-    status = fit(data, run, "--epochs 1 --device auto --resume")
+    config = tmp_path / "settings.toml"
+    config.write_text("epochs = 1\nseed = 0\n")
 
-    assert status == 0
+    assert fit(data, run, f"--device auto --config {config} --resume") == 0
+
+    config.write_text("epochs = 2\n")
+    assert fit(data, run, f"--config {config} --resume") == 2
 
 
 def test_a_run_does_not_depend_on_where_it_was_started(
