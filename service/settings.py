@@ -9,6 +9,14 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 PREFIX = "GOODSERVE_"
 BUNDLED_REPOSITORY = Path(__file__).resolve().parent.parent / "model" / "bundled"
 
+# One limit may not be over another, or what the first allows could never pass the second.
+_ORDERED = (
+    ("max_images_per_request", "max_batch_size", "a request runs in one batch"),
+    ("max_batch_size", "max_waiting_images", "a full batch must be able to wait"),
+    ("max_request_bytes", "max_bytes_in_flight", "a full body must be able to come in"),
+    ("max_image_pixels", "max_request_pixels", "a full image must be able to come in"),
+)
+
 
 class Settings(BaseSettings):
     """Every setting; each is the environment variable `GOODSERVE_<NAME>`."""
@@ -61,30 +69,18 @@ class Settings(BaseSettings):
     )
 
     @model_validator(mode="after")
-    def _a_request_fits_a_batch(self) -> Self:
-        # One request is answered by one version, so its images must run together.
-        if self.max_images_per_request > self.max_batch_size:
-            message = (
-                f"max_images_per_request {self.max_images_per_request} is over max_batch_size "
-                f"{self.max_batch_size}; a request runs in one batch"
-            )
-            raise ValueError(message)
-        if self.max_batch_size > self.max_waiting_images:
-            message = (
-                f"max_batch_size {self.max_batch_size} is over max_waiting_images "
-                f"{self.max_waiting_images}; a full batch must be able to wait"
-            )
-            raise ValueError(message)
+    def _agrees_with_itself(self) -> Self:
+        for smaller, larger, why in _ORDERED:
+            if getattr(self, smaller) > getattr(self, larger):
+                message = (
+                    f"{smaller} {getattr(self, smaller)} is over {larger} "
+                    f"{getattr(self, larger)}; {why}"
+                )
+                raise ValueError(message)
         if self.read_timeout_s >= self.shutdown_grace_s:
             message = (
                 f"read_timeout_s {self.read_timeout_s:g} is not under shutdown_grace_s "
                 f"{self.shutdown_grace_s}; a stalled body would be cut off at shutdown"
-            )
-            raise ValueError(message)
-        if self.max_request_bytes > self.max_bytes_in_flight:
-            message = (
-                f"max_request_bytes {self.max_request_bytes} is over max_bytes_in_flight "
-                f"{self.max_bytes_in_flight}; a full body must be able to come in"
             )
             raise ValueError(message)
         return self
