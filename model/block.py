@@ -8,6 +8,7 @@ import torch.nn.functional as F  # noqa: N812  torch's own convention
 from torch import Tensor, nn
 
 from model.goodness import (
+    channel_contributions,
     class_goodness,
     fixed_assignment,
     position_contributions,
@@ -116,6 +117,17 @@ class ForwardForwardBlock(nn.Module):
     def scaled_goodness(self, activity: Tensor) -> Tensor:
         """Score the classes by this layer alone: `(N, K)`, float32, each row sums to 0."""
         return self.scale * class_goodness(self.standardised(activity), self.assignment())
+
+    def scaled_channels(self, activity: Tensor) -> Tensor:
+        """Take `scaled_goodness` apart by channel-region.
+
+        Returns:
+            `(N, C, R, R, K)`, float32, which summed over channels and regions is
+            `scaled_goodness`.
+        """
+        parts = channel_contributions(self.standardised(activity), self.assignment())
+        by_region = parts.view(-1, self.spec.channels, *self.spec.regions, self.spec.num_classes)
+        return self.scale * by_region
 
     def scaled_positions(self, activity: Tensor) -> Tensor:
         """Take `scaled_goodness` apart by position, by the running statistics.

@@ -1,5 +1,6 @@
 """The residual stack of Forward-Forward blocks, read as one classifier."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple, Self
 
@@ -150,12 +151,7 @@ class ForwardForwardNetwork(nn.Module):
         Returns:
             `(N, L, K)`, float32.
         """
-        x, read = self.normalised(images), []
-        for block in self.layers():
-            pooled = block.pooled(x)
-            activity = block.activity(pooled)
-            read.append(block.scaled_goodness(activity))
-            x = block.pass_on(activity, pooled)
+        read = [block.scaled_goodness(activity) for block, activity in self._activities(images)]
         return torch.stack(read, dim=1)
 
     def combine(self, scaled_goodness: Tensor) -> Classification:
@@ -169,6 +165,21 @@ class ForwardForwardNetwork(nn.Module):
         """Classify `(N, H, W, 3)` uint8 images."""
         return self.combine(self.scaled_goodness(images))
 
+    def channel_contributions(self, images: Tensor) -> list[Tensor]:
+        """Take the scores apart by layer and channel-region, in evaluation mode.
+
+        Args:
+            images: `(N, H, W, 3)`, uint8.
+
+        Returns:
+            L tensors `(N, C_l, R_l, R_l, K)`, float32; all of them summed over layers,
+            channels and regions are the scores. Summed over the regions alone they are the
+            channels' contributions.
+        """
+        weights = self.get_buffer("layer_weights")
+        parts = [block.scaled_channels(activity) for block, activity in self._activities(images)]
+        return [weight * part for weight, part in zip(weights, parts, strict=True)]
+
     def position_contributions(self, images: Tensor) -> list[Tensor]:
         """Take the scores apart by layer and position, in evaluation mode.
 
@@ -179,11 +190,15 @@ class ForwardForwardNetwork(nn.Module):
             L tensors `(N, H_l, W_l, K)`, float32, on each layer's own grid; all of them
             summed over layers and positions are the scores.
         """
-        x, maps = self.normalised(images), []
         weights = self.get_buffer("layer_weights")
-        for block, weight in zip(self.layers(), weights, strict=True):
+        parts = [block.scaled_positions(activity) for block, activity in self._activities(images)]
+        return [weight * part for weight, part in zip(weights, parts, strict=True)]
+
+    def _activities(self, images: Tensor) -> Iterator[tuple[ForwardForwardBlock, Tensor]]:
+        """Go up the stack: each block with its activity, nothing flowing back."""
+        x = self.normalised(images)
+        for block in self.layers():
             pooled = block.pooled(x)
             activity = block.activity(pooled)
-            maps.append(weight * block.scaled_positions(activity))
+            yield block, activity
             x = block.pass_on(activity, pooled)
-        return maps

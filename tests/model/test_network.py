@@ -77,6 +77,22 @@ def test_positions_of_all_layers_sum_to_the_score(regions: int) -> None:
     assert ((total - scores).abs() <= 1e-5 * size).all()
 
 
+@pytest.mark.parametrize("regions", [1, 3, 4])
+def test_channels_of_all_layers_sum_to_the_score(regions: int) -> None:
+    """Taken apart to the channel-regions of every layer, the score is still exact."""
+    network = settled(dataclasses.replace(SPEC, regions=regions))
+
+    parts = network.channel_contributions(images())
+
+    scores = network(images()).scores
+    total = torch.stack([layer.sum((1, 2, 3)) for layer in parts]).sum(0)
+    size = torch.stack([layer.abs().sum((1, 2, 3)) for layer in parts]).sum(0)
+    assert [tuple(layer.shape[1:4]) for layer in parts] == [
+        (c, regions, regions) for c in (8, 8, 12)
+    ]
+    assert ((total - scores).abs() <= 1e-5 * size).all()
+
+
 def test_one_image_is_answered_as_in_company() -> None:
     """In evaluation mode no image depends on its neighbours."""
     network = settled()
