@@ -10,6 +10,7 @@ import torch
 
 from model.contract import Manifest
 from model.files import write_atomically
+from model.goodness import assignment_entropy
 from model.repository import MANIFEST_FILE, MODEL_FILE, ModelRepository
 from model.version import RepositoryError, VersionId
 from training.checkpoint import Run, TrainedModel
@@ -170,8 +171,10 @@ def _print_report(trained: TrainedModel, report: dict[str, Any]) -> None:
     print(f"accuracy {report['accuracy']:.2%} (n = {report['n']}), loss {report['loss']:.4f}")
     weights = trained.network.get_buffer("layer_weights").tolist()
     for block, accuracy, weight in zip(
-        trained.network.spec.blocks(), report["per_layer"], weights, strict=True
+        trained.network.layers(), report["per_layer"], weights, strict=True
     ):
-        print(f"  layer {block.name:<12} {accuracy:7.2%}  contribution {weight:.3f}")
+        entropy = assignment_entropy(block.assignment()).item()
+        told = f"{accuracy:7.2%}  contribution {weight:.3f}  assignment entropy {entropy:.2f}"
+        print(f"  layer {block.spec.name:<12} {told}")
     for label, accuracy in zip(trained.labels, report["per_class"], strict=True):
         print(f"  class {label:<12} " + ("no images" if accuracy is None else f"{accuracy:7.2%}"))

@@ -105,20 +105,29 @@ async def test_what_waits_while_the_session_is_busy_runs_together() -> None:
     assert gate.batches == [[1], [1, 2], [2, 1]]
 
 
-async def test_each_waiter_gets_its_own_error() -> None:
-    """An error that is one group's answer reaches that group alone."""
-
-    def run(groups: Sequence[Pixels]) -> Outcomes:
-        return [ValueError("bad") if answer == 2 else answer for answer in echo(groups)]
-
+async def answers_of_one_batch(
+    run: Callable[[Sequence[Pixels]], Outcomes],
+) -> list[int | BaseException]:
+    """Submit group 0 alone, then 1, 2 and 3 so that they run together; give all answers."""
     gate = Gate(run)
     async with serving(gate) as batcher:
         first = asyncio.create_task(batcher.submit(images(0)))
         await gate.until_busy()
         rest = [asyncio.create_task(batcher.submit(images(v))) for v in (1, 2, 3)]
         await asyncio.sleep(0)
-        gate.let(2)
+        gate.let(10)
         answers = await asyncio.gather(first, *rest, return_exceptions=True)
+    assert gate.batches[:2] == [[1], [1, 1, 1]]
+    return answers
+
+
+async def test_each_waiter_gets_its_own_error() -> None:
+    """An error that is one group's answer reaches that group alone."""
+
+    def run(groups: Sequence[Pixels]) -> Outcomes:
+        return [ValueError("bad") if answer == 2 else answer for answer in echo(groups)]
+
+    answers = await answers_of_one_batch(run)
 
     assert answers[:2] == [0, 1]
     assert isinstance(answers[2], ValueError)
@@ -133,14 +142,7 @@ async def test_a_batch_that_fails_whole_is_run_group_by_group() -> None:
             raise RuntimeError
         return echo(groups)
 
-    gate = Gate(run)
-    async with serving(gate) as batcher:
-        first = asyncio.create_task(batcher.submit(images(0)))
-        await gate.until_busy()
-        rest = [asyncio.create_task(batcher.submit(images(v))) for v in (1, 2, 3)]
-        await asyncio.sleep(0)
-        gate.let(10)
-        answers = await asyncio.gather(first, *rest, return_exceptions=True)
+    answers = await answers_of_one_batch(run)
 
     assert [answers[0], answers[1], answers[3]] == [0, 1, 3]
     assert isinstance(answers[2], RuntimeError)
