@@ -108,10 +108,7 @@ def problem(status: HTTPStatus, kind: str, detail: str) -> JSONResponse:
         "status": int(status),
         "detail": detail,
     }
-    headers = (
-        {"Retry-After": str(RETRY_AFTER_S)} if status == HTTPStatus.SERVICE_UNAVAILABLE else {}
-    )
-    return JSONResponse(content, status, headers, PROBLEM_JSON)
+    return JSONResponse(content, status, _HEADERS.get(status), PROBLEM_JSON)
 
 
 def add_handlers(app: FastAPI) -> None:

@@ -241,10 +241,13 @@ def test_a_body_that_does_not_come_is_given_up(
         with socket.create_connection((url.host, url.port or 80), timeout=10) as connection:
             connection.sendall(head + FILES[0][:10])
             answer = connection.recv(4096)
+            is_closed = connection.recv(4096) == b""
         assert client.post("/predict", content=FILES[0]).status_code == 200
 
     assert answer.startswith(b"HTTP/1.1 408")
+    assert b"connection: close" in answer
     assert b"the body did not come within 0.2 s" in answer
+    assert is_closed
 
 
 def test_bodies_together_may_hold_so_many_bytes(
