@@ -189,8 +189,9 @@ def _json(data: bytes, max_images: int) -> Body:
     try:
         parsed = JsonRequest.model_validate_json(data)
     except ValidationError as error:
-        if error.error_count() == 1 and error.errors()[0]["type"] == "json_invalid":
-            detail = f"the body is not JSON: {error.errors(include_input=False)[0]['msg']}"
+        first = error.errors(include_input=False)[0] if error.error_count() == 1 else None
+        if first is not None and first["type"] == "json_invalid":
+            detail = f"the body is not JSON: {first['msg']}"
             raise BadRequestError("malformed-json", detail) from error
         raise UnprocessableError("bad-field", describe(error)) from error
     _check_count(len(parsed.images), max_images)

@@ -112,8 +112,7 @@ class Run:
 
     def save(self, checkpoint: Checkpoint) -> None:
         """Replace the checkpoint, atomically."""
-        fields = Checkpoint.__dataclass_fields__
-        _save(self._checkpoint, {name: getattr(checkpoint, name) for name in fields})
+        _save(self._checkpoint, vars(checkpoint))
 
     def load(self) -> Checkpoint | None:
         """Read the last checkpoint; None where the run stopped before its first."""

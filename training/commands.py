@@ -28,19 +28,21 @@ _COMPARED_IMAGES = 256
 
 def fit(options: argparse.Namespace) -> None:
     """Train; with --publish, export and publish what came of it."""
-    run = Run(options.run)
+    run, name = Run(options.run), ""
+    settings = run.settings() if options.resume else _new_settings(options)
     if options.publish is not None:
-        _check_target(options, run)
+        name = _name(options, settings)
+        _check_target(options.publish, name)
     if options.resume:
-        _refuse_changes(run.settings(), options)
+        _refuse_changes(settings, options)
         if run.is_finished():
             print(f"{options.run} is trained already")
         resume_run(run, quiet=options.quiet)
     else:
-        start_run(_new_settings(options), run, quiet=options.quiet)
+        start_run(settings, run, quiet=options.quiet)
     if options.publish is not None:
         _export(run, options.run / "export")
-        _publish(options, options.publish, options.run / "export", _name(options, run.settings()))
+        _publish(options, options.publish, options.run / "export", name)
 
 
 def evaluate(options: argparse.Namespace) -> None:
@@ -138,13 +140,12 @@ def _publish(options: argparse.Namespace, root: Path, folder: Path, name: str) -
         print(f"published {published} to {root}; to serve it: {hint}")
 
 
-def _check_target(options: argparse.Namespace, run: Run) -> None:
+def _check_target(root: Path, name: str) -> None:
     """Find out before the training, not after it, whether its result can be published."""
-    settings = run.settings() if options.resume else _new_settings(options)
-    VersionId(_name(options, settings), "1")
-    options.publish.mkdir(parents=True, exist_ok=True)
-    if not os.access(options.publish, os.W_OK):
-        message = f"{options.publish} may not be written, so nothing could be published there"
+    VersionId(name, "1")
+    root.mkdir(parents=True, exist_ok=True)
+    if not os.access(root, os.W_OK):
+        message = f"{root} may not be written, so nothing could be published there"
         raise RepositoryError(message)
 
 

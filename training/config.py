@@ -13,7 +13,6 @@ Positive = Annotated[int, Field(ge=1)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Weight = Annotated[float, Field(ge=0)]
 
-
 _POOLED_BY_DEFAULT = (2, 3, 4)
 
 

@@ -82,7 +82,7 @@ def best_temperature(scores: Tensor, labels: Tensor) -> float:
         labels: `(N,)`, int64.
 
     Returns:
-        Between 1/50 and 50: the loss is convex in the inverse, so Brent-like bisection of
+        Between 1/50 and 50: the loss is convex in the inverse, so bisection by the sign of
         its slope finds the one minimum.
     """
     scores = scores.double()
