@@ -14,13 +14,13 @@ from typing import Any, Literal, NoReturn, get_args, get_origin
 import uvicorn
 from pydantic import ValidationError
 
-from model.contract import ContractError
-from model.repository import ModelRepository
-from model.version import RepositoryError, UnknownVersionError, VersionId
+from model.artifact.outputs import ContractError
+from model.artifact.repository import ModelRepository
+from model.artifact.runtime import DeviceError, OnnxSession
+from model.artifact.version import RepositoryError, UnknownVersionError, VersionId
 from service.app import configure_logging, serving_device
 from service.errors import describe
 from service.registry import load_version
-from service.session import DeviceError, OnnxSession
 from service.settings import PREFIX, Settings
 
 

@@ -10,7 +10,8 @@ from importlib.metadata import version
 from anyio import CapacityLimiter
 from fastapi import FastAPI
 
-from model.repository import ModelRepository
+from model.artifact.repository import ModelRepository
+from model.artifact.runtime import Device, OnnxSession, resolve_device
 from service.admission import Admission
 from service.batching import Batcher
 from service.body import BodyLimits
@@ -20,7 +21,6 @@ from service.inference import batch_runner
 from service.metrics import Metrics
 from service.registry import Registry, load_version
 from service.routes import router
-from service.session import Device, OnnxSession, resolve_device
 from service.settings import BUNDLED_REPOSITORY, Settings
 from service.state import Service
 from service.watcher import Watcher

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from model.image import Pixels
+from model.artifact.image import Pixels
 from service.errors import BusyError
 
 Answer = TypeVar("Answer")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from PIL import Image, UnidentifiedImageError
 
-from model.image import FORMATS, Pixels, to_pixels
+from model.artifact.image import FORMATS, Pixels, to_pixels
 from service.errors import BadRequestError, ServiceError, TooLargeError, UnsupportedMediaError
 
 # Ours is checked first, and gives a clear answer; Pillow's would only warn up to twice its own.

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from model.contract import Manifest, Scores
+from model.artifact.manifest import Manifest
+from model.artifact.outputs import Scores
 from service.inference import Answers
 from service.schemas import (
     ClassScore,

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from model.contract import Scores
-from model.image import Pixels
+from model.artifact.image import Pixels
+from model.artifact.outputs import Outputs, Scores
 from service.errors import OurFaultError, ServiceError
 from service.registry import LoadedModel, Registry
 
@@ -62,7 +62,9 @@ def _answer(
         detail = "the model failed on this input; the service's log says why"
         raise OurFaultError("inference-failed", detail) from error
     edges = itertools.accumulate((len(group) for group in groups), initial=0)
-    return [
-        Answers(model, *(output[start:stop] for output in outputs))
-        for start, stop in itertools.pairwise(edges)
-    ]
+    return [_answers(model, outputs.rows(start, stop)) for start, stop in itertools.pairwise(edges)]
+
+
+def _answers(model: LoadedModel, outputs: Outputs) -> Answers:
+    assert outputs.contributions is not None  # noqa: S101  every output was asked for
+    return Answers(model, outputs.scores, outputs.probabilities, outputs.contributions)

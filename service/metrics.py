@@ -17,7 +17,7 @@ from prometheus_client import (
 )
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
-from model.version import VersionId
+from model.artifact.version import VersionId
 from service.errors import ClientError, TryLaterError
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST

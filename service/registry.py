@@ -7,26 +7,24 @@ from typing import Protocol
 
 import numpy as np
 
-from model.contract import ContractError, Manifest, Scores, check_answers
-from model.image import Pixels
-from model.repository import ModelRepository
-from model.version import RepositoryError, VersionId
+from model.artifact.checks import check_answers
+from model.artifact.manifest import Manifest
+from model.artifact.outputs import ContractError, Session
+from model.artifact.repository import ModelRepository
+from model.artifact.version import RepositoryError, VersionId
 from service.errors import NotReadyError
 
 log = logging.getLogger("goodserve")
 
 
-class Session(Protocol):
-    """Runs one model."""
+class CheckedSession(Session, Protocol):
+    """A session that can be held against its manifest."""
 
     def check(self, manifest: Manifest) -> None:
         """Hold the graph against the manifest, or raise `ContractError`."""
 
-    def __call__(self, pixels: Pixels) -> tuple[Scores, Scores, Scores]:
-        """Give scores, probabilities and contributions of `(N, H, W, 3)` uint8 pixels."""
 
-
-OpenSession = Callable[[bytes], Session]
+OpenSession = Callable[[bytes], CheckedSession]
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ import anyio.to_thread
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
 
-from model.image import Pixels, stack
-from model.version import RepositoryError, VersionId
+from model.artifact.image import Pixels, stack
+from model.artifact.version import RepositoryError, VersionId
 from service.body import merge_options, read_body
 from service.decode import Decoded, decode, name_image
 from service.errors import PROBLEM_JSON, BusyError, ServiceError

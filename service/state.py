@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from anyio import CapacityLimiter
 
-from model.repository import ModelRepository
+from model.artifact.repository import ModelRepository
 from service.admission import Admission
 from service.batching import Batcher
 from service.body import BodyLimits

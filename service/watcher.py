@@ -6,8 +6,8 @@ import os
 import time
 from collections.abc import Callable
 
-from model.repository import ACTIVE_FILE, MANIFEST_FILE, MODEL_FILE, ModelRepository
-from model.version import RepositoryError, VersionId
+from model.artifact.repository import ACTIVE_FILE, MANIFEST_FILE, MODEL_FILE, ModelRepository
+from model.artifact.version import RepositoryError, VersionId
 from service.registry import Registry
 
 log = logging.getLogger("goodserve")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from model.repository import ModelRepository
+from model.artifact.repository import ModelRepository
 from service.settings import BUNDLED_REPOSITORY
 from tests.conftest import ROOT
 

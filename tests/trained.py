@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from model.contract import Manifest
+from model.artifact.manifest import Manifest
 from tests.pictures import write_folder
 
 

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from model.network import ForwardForwardNetwork, NetworkSpec
+from model.network.stack import ForwardForwardNetwork, NetworkSpec
 from training.config import FitSettings
 from training.data import Dataset, Split
 from training.errors import ConfigError

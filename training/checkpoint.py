@@ -11,8 +11,8 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor
 
-from model.files import write_atomically
-from model.network import ForwardForwardNetwork, NetworkSpec
+from model.artifact.files import write_atomically
+from model.network.stack import ForwardForwardNetwork, NetworkSpec
 from training.config import FitSettings, describe
 from training.errors import CheckpointError
 

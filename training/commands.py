@@ -8,11 +8,11 @@ from typing import Any
 
 import torch
 
-from model.contract import Manifest
-from model.files import write_atomically
-from model.goodness import assignment_entropy
-from model.repository import MANIFEST_FILE, MODEL_FILE, ModelRepository
-from model.version import RepositoryError, VersionId
+from model.artifact.files import write_atomically
+from model.artifact.manifest import Manifest
+from model.artifact.repository import MANIFEST_FILE, MODEL_FILE, ModelRepository
+from model.artifact.version import RepositoryError, VersionId
+from model.network.goodness import assignment_entropy
 from training.checkpoint import Run, TrainedModel
 from training.config import FitSettings, load_settings, read_config
 from training.data import Dataset, load_dataset

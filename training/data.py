@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from model.image import FORMATS, to_pixels
+from model.artifact.image import FORMATS, to_pixels
 from training.config import FitSettings
 from training.errors import DataError
 

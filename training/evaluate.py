@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F  # noqa: N812  torch's own convention
 from torch import Tensor
 
-from model.goodness import layer_contributions
-from model.network import ForwardForwardNetwork
+from model.network.goodness import layer_contributions
+from model.network.stack import ForwardForwardNetwork
 from training.data import Split
 
 _BATCH = 500

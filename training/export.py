@@ -2,37 +2,31 @@
 
 import hashlib
 import logging
-import os
 import warnings
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
-
-os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # before the import below, or it phones home
 
 import numpy as np
 import onnx
 import torch
 from torch import Tensor
 
-from model.contract import (
+from model.artifact.checks import check_answers
+from model.artifact.image import Pixels
+from model.artifact.manifest import Accuracy, Golden, Layer, Manifest
+from model.artifact.outputs import (
     BATCH_AXIS,
     CONTRIBUTIONS,
     INPUT_NAME,
     PROBABILITIES,
     SCORES,
-    Accuracy,
     ContractError,
-    Golden,
-    Layer,
-    Manifest,
-    Predict,
-    check_answers,
+    Session,
     input_spec,
     output_specs,
 )
-from model.image import Pixels
-from model.network import ForwardForwardNetwork
+from model.network.stack import ForwardForwardNetwork
 from training.checkpoint import TrainedModel
 from training.config import FitSettings
 from training.errors import ExportError
@@ -73,11 +67,11 @@ def export(trained: TrainedModel, settings: FitSettings, images: Tensor) -> Expo
     """
     network = trained.network
     model = to_onnx(network)
-    predict = onnx_predictor(model)
-    worst = _compare(network, predict, images.numpy())
-    manifest = _manifest(trained, settings, model, predict)
+    session = onnx_session(model)
+    worst = _compare(network, session, images.numpy())
+    manifest = _manifest(trained, settings, model, session)
     try:
-        check_answers(manifest, predict)
+        check_answers(manifest, session)
     except ContractError as error:
         raise ExportError(str(error)) from error
     return Exported(model, manifest, worst, len(images))
@@ -116,35 +110,28 @@ def _without_metadata(model: onnx.ModelProto) -> bytes:
     return content
 
 
-def onnx_predictor(model: bytes) -> Predict:
-    """Run an ONNX file on the CPU, as `model.contract.Predict`.
+def onnx_session(model: bytes) -> Session:
+    """Open an ONNX file on the CPU with the runtime that serves it.
 
     Raises:
         ExportError: onnxruntime is not installed.
     """
     try:
-        import onnxruntime  # noqa: PLC0415  an extra, and only exporting needs it
+        from model.artifact.runtime import OnnxSession  # noqa: PLC0415  onnxruntime is an extra
     except ImportError as error:
         message = "exporting needs onnxruntime: install goodserve[cpu] or goodserve[gpu]"
         raise ExportError(message) from error
-    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
-    names = [SCORES, PROBABILITIES, CONTRIBUTIONS]
-
-    def predict(pixels: Pixels) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        scores, probabilities, contributions = session.run(names, {INPUT_NAME: pixels})
-        return scores, probabilities, contributions
-
-    return predict
+    return OnnxSession(model, "cpu")
 
 
-def _compare(network: ForwardForwardNetwork, predict: Predict, images: Pixels) -> float:
+def _compare(network: ForwardForwardNetwork, session: Session, images: Pixels) -> float:
     """Hold every output against torch's; return the largest difference."""
     with torch.no_grad():
         expected = network(torch.from_numpy(images))
-    found = predict(images)
+    found = session(images)
     worst = 0.0
-    for name, theirs, ours in zip(expected._fields, expected, found, strict=True):
-        difference = float(np.abs(theirs.numpy() - ours).max())
+    for name, theirs in zip(expected._fields, expected, strict=True):
+        difference = float(np.abs(theirs.numpy() - getattr(found, name)).max())
         if not difference <= PARITY_TOLERANCE:
             message = (
                 f"the exported {name} differ from torch's by {difference:.3g}, the limit is "
@@ -152,19 +139,19 @@ def _compare(network: ForwardForwardNetwork, predict: Predict, images: Pixels) -
             )
             raise ExportError(message)
         worst = max(worst, difference)
-    if (expected.scores.numpy().argmax(1) != found[0].argmax(1)).any():
+    if (expected.scores.numpy().argmax(1) != found.scores.argmax(1)).any():
         message = "the exported model classifies an image otherwise; nothing was written"
         raise ExportError(message)
     return worst
 
 
 def _manifest(
-    trained: TrainedModel, settings: FitSettings, model: bytes, predict: Predict
+    trained: TrainedModel, settings: FitSettings, model: bytes, session: Session
 ) -> Manifest:
     spec, results = trained.network.spec, trained.results
     height, width = spec.image_height, spec.image_width
     pictures = draw_golden_inputs(height, width)
-    scores = predict(pictures)[0]
+    scores = session(pictures).scores
     layers = _layers(trained)
     test = results["test"]
     return Manifest(

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from model.image import Pixels, stack
+from model.artifact.image import Pixels, stack
 
 
 def draw_golden_inputs(height: int, width: int) -> Pixels:

@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from model.block import ForwardForwardBlock
-from model.goodness import local_loss
-from model.network import ForwardForwardNetwork
+from model.network.block import ForwardForwardBlock
+from model.network.goodness import local_loss
+from model.network.stack import ForwardForwardNetwork
 from training.config import FitSettings
 
 

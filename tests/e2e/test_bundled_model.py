@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model.contract import SUM_TOLERANCE
-from model.repository import ModelRepository
-from service.session import OnnxSession
+from model.artifact.checks import SUM_TOLERANCE
+from model.artifact.repository import ModelRepository
+from model.artifact.runtime import OnnxSession
 from service.settings import BUNDLED_REPOSITORY
 
 CHUNK = 500
@@ -32,8 +32,9 @@ def test_it_reaches_its_accuracy_and_explains_every_answer(real_data: Path) -> N
 
     scores, contributions = [], []
     for start in range(0, len(images), CHUNK):
-        some_scores, _, some_contributions = session(images[start : start + CHUNK])
+        some_scores, _, some_contributions, _ = session(images[start : start + CHUNK])
         scores.append(some_scores)
+        assert some_contributions is not None
         contributions.append(some_contributions)
 
     found, parts = np.concatenate(scores), np.concatenate(contributions)

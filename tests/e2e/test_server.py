@@ -17,8 +17,8 @@ import httpx
 import onnxruntime
 import pytest
 
-from model.repository import ModelRepository
-from model.version import VersionId
+from model.artifact.repository import ModelRepository
+from model.artifact.version import VersionId
 from service.settings import BUNDLED_REPOSITORY
 from tests.e2e.server import running
 from tests.pictures import coloured, encoded

@@ -8,8 +8,8 @@ from pathlib import Path
 import httpx
 import numpy as np
 
-from model.image import to_pixels
-from model.repository import ModelRepository
+from model.artifact.image import to_pixels
+from model.artifact.repository import ModelRepository
 from tests.e2e.server import running
 from tests.pictures import CLASSES, coloured, encoded
 from tests.service.models import filled_repository, scores_alone

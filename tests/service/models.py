@@ -13,10 +13,10 @@ import onnxruntime
 import uvicorn
 from fastapi import FastAPI
 
-from model.contract import Scores
-from model.image import Pixels
-from model.repository import ModelRepository
-from model.version import VersionId
+from model.artifact.image import Pixels
+from model.artifact.outputs import Scores
+from model.artifact.repository import ModelRepository
+from model.artifact.version import VersionId
 from service.app import create_app
 from service.settings import Settings
 from tests.trained import SmallModel

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from model.image import to_pixels
+from model.artifact.image import to_pixels
 from tests.pictures import coloured, encoded
 from tests.service.models import app_on, filled_repository, scores_alone, served
 from tests.trained import SmallModel

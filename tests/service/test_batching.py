@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.image import Pixels
+from model.artifact.image import Pixels
 from service.batching import Batcher, fitting
 from service.errors import BusyError
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from model.repository import ModelRepository
+from model.artifact.repository import ModelRepository
 from service.__main__ import main
 from tests.service.models import filled_repository
 from tests.trained import SmallModel

@@ -11,9 +11,9 @@ from typing import Any
 import httpx
 import pytest
 
-from model.contract import input_spec
-from model.repository import ModelRepository
-from model.version import VersionId
+from model.artifact.outputs import input_spec
+from model.artifact.repository import ModelRepository
+from model.artifact.version import VersionId
 from tests.pictures import coloured, encoded
 from tests.service.models import app_on, filled_repository, served
 from tests.trained import SmallModel, train_small_model

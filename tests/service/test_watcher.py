@@ -1,13 +1,15 @@
 """The watcher: what it tries, what it leaves alone, and when it tries again."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from model.contract import Manifest, Scores
-from model.image import Pixels
-from model.repository import ModelRepository
-from model.version import VersionId
+from model.artifact.image import Pixels
+from model.artifact.manifest import Manifest
+from model.artifact.outputs import Outputs
+from model.artifact.repository import ModelRepository
+from model.artifact.version import VersionId
 from service.registry import LoadedModel, Registry
 from service.watcher import RETRY_S, Watcher
 from tests.service.models import filled_repository
@@ -20,7 +22,7 @@ class FakeSession:
     def check(self, manifest: Manifest) -> None:
         """Agree."""
 
-    def __call__(self, pixels: Pixels) -> tuple[Scores, Scores, Scores]:
+    def __call__(self, pixels: Pixels, wanted: Sequence[str] | None = None) -> Outputs:
         """Fail."""
         raise NotImplementedError
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from model.image import to_pixels
+from model.artifact.image import to_pixels
 from tests.pictures import CLASSES, write_folder
 from training.config import FitSettings
 from training.data import Split, load_dataset, split_validation

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from model.repository import ModelRepository
+from model.artifact.repository import ModelRepository
 from tests.pictures import write_folder
 from tests.trained import SmallModel
 from training.__main__ import main

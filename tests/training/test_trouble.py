@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from model.network import ForwardForwardNetwork
+from model.network.stack import ForwardForwardNetwork
 from tests.pictures import coloured, write_folder
 from training.__main__ import main
 from training.checkpoint import Run

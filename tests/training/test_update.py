@@ -5,7 +5,7 @@ import copy
 import pytest
 import torch
 
-from model.network import ForwardForwardNetwork, NetworkSpec
+from model.network.stack import ForwardForwardNetwork, NetworkSpec
 from training.config import FitSettings
 from training.update import LocalUpdate, Schedule, schedule
 

@@ -6,17 +6,19 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from model.contract import ContractError, Golden, Manifest, Scores, check_answers
-from model.image import Pixels
+from model.artifact.checks import check_answers
+from model.artifact.image import Pixels
+from model.artifact.manifest import Golden, Manifest
+from model.artifact.outputs import ContractError, Outputs, Scores
 from tests.trained import SmallModel
 
 
-def answers(manifest: Manifest) -> tuple[Scores, Scores, Scores]:
+def answers(manifest: Manifest) -> Outputs:
     """Give the very answers the manifest expects."""
     scores = np.array([golden.scores for golden in manifest.golden], np.float32)
     probabilities = np.full_like(scores, 1 / scores.shape[1])
     contributions = np.stack([0.25 * scores, 0.75 * scores], axis=1)
-    return scores, probabilities, contributions
+    return Outputs(scores, probabilities, contributions)
 
 
 @pytest.fixture
@@ -47,7 +49,7 @@ def test_golden_pictures_come_back_to_the_pixel() -> None:
 
     golden = Golden.of(pixels, np.zeros(2, np.float32))
 
-    assert (golden.pixels() == pixels).all()
+    assert (golden.pixels(9, 7) == pixels).all()
 
 
 @pytest.mark.parametrize(
@@ -74,33 +76,35 @@ def test_a_manifest_at_odds_with_itself_does_not_parse(
 
 def test_right_answers_pass(manifest: Manifest) -> None:
     """A model that reproduces its golden scores is taken."""
-    check_answers(manifest, lambda _: answers(manifest))
+    check_answers(manifest, lambda _pixels, _wanted=None: answers(manifest))
 
 
 def test_a_score_that_is_off_is_refused(manifest: Manifest) -> None:
     """A model with other weights does not reproduce its golden scores."""
-    scores, probabilities, contributions = answers(manifest)
+    scores, probabilities, contributions, _ = answers(manifest)
     scores[1, 2] += 0.1
 
     with pytest.raises(ContractError, match=r"do not reproduce: a score is off by 0\.1"):
-        check_answers(manifest, lambda _: (scores, probabilities, contributions))
+        check_answers(manifest, lambda _p, _w=None: Outputs(scores, probabilities, contributions))
 
 
 def test_scores_that_are_not_numbers_are_refused(manifest: Manifest) -> None:
     """NaN compares with nothing, and must not slip through for that."""
-    scores, probabilities, contributions = answers(manifest)
+    scores, probabilities, contributions, _ = answers(manifest)
     scores[0, 0] = np.nan
 
     with pytest.raises(ContractError, match="do not reproduce"):
-        check_answers(manifest, lambda _: (scores, probabilities, contributions))
+        check_answers(manifest, lambda _p, _w=None: Outputs(scores, probabilities, contributions))
 
 
 def test_contributions_must_sum_to_the_score(manifest: Manifest) -> None:
     """A model whose explanation does not add up is refused."""
-    scores, probabilities, contributions = answers(manifest)
+    scores, probabilities, contributions, _ = answers(manifest)
 
     with pytest.raises(ContractError, match="contributions do not sum to the score"):
-        check_answers(manifest, lambda _: (scores, probabilities, contributions * 1.01))
+        check_answers(
+            manifest, lambda _p, _w=None: Outputs(scores, probabilities, contributions * 1.01)
+        )
 
 
 def test_golden_pictures_of_another_size_are_refused(manifest: Manifest) -> None:

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 import torch
 
-from model.network import ForwardForwardNetwork, NetworkSpec
+from model.network.stack import ForwardForwardNetwork, NetworkSpec
 
 SPEC = NetworkSpec(
     image_height=16,

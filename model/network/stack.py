@@ -7,7 +7,7 @@ from typing import NamedTuple, Self
 import torch
 from torch import Tensor, nn
 
-from model.block import Assignment, BlockSpec, ForwardForwardBlock
+from model.network.block import Assignment, BlockSpec, ForwardForwardBlock
 
 
 @dataclass(frozen=True)

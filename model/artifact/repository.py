@@ -22,9 +22,9 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
-from model.contract import Manifest
-from model.files import sync_folder, write_atomically
-from model.version import (
+from model.artifact.files import sync_folder, write_atomically
+from model.artifact.manifest import Manifest
+from model.artifact.version import (
     NAME_PATTERN,
     VERSION_PATTERN,
     BrokenVersionError,

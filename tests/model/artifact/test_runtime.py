@@ -4,8 +4,8 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from model.contract import ContractError
-from service.session import DeviceError, OnnxSession, resolve_device
+from model.artifact.outputs import ContractError
+from model.artifact.runtime import DeviceError, OnnxSession, resolve_device
 from tests.trained import SmallModel
 
 HAS_CUDA = "CUDAExecutionProvider" in onnxruntime.get_available_providers()
@@ -47,8 +47,9 @@ def test_a_session_answers_any_batch(small_models: list[SmallModel]) -> None:
     session = OnnxSession(small_models[0].model, "cpu")
 
     for number in (1, 5):
-        scores, probabilities, contributions = session(np.zeros((number, 16, 16, 3), np.uint8))
+        scores, probabilities, contributions, _ = session(np.zeros((number, 16, 16, 3), np.uint8))
         assert (scores.shape, probabilities.shape) == ((number, 3), (number, 3))
+        assert contributions is not None
         assert contributions.shape == (number, 2, 3)
         assert {scores.dtype, probabilities.dtype, contributions.dtype} == {np.dtype("f4")}
 

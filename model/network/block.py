@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812  torch's own convention
 from torch import Tensor, nn
 
-from model.goodness import (
+from model.network.goodness import (
     channel_contributions,
     class_goodness,
     fixed_assignment,

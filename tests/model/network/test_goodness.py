@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model import goodness
+from model.network import goodness
 
 SEEDS = st.integers(0, 2**31)
 

@@ -8,8 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from model.repository import ModelRepository
-from model.version import BrokenVersionError, RepositoryError, UnknownVersionError, VersionId
+from model.artifact.repository import ModelRepository
+from model.artifact.version import (
+    BrokenVersionError,
+    RepositoryError,
+    UnknownVersionError,
+    VersionId,
+)
 from tests.trained import SmallModel
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from model.image import to_pixels
+from model.artifact.image import to_pixels
 from tests.pictures import encoded
 
 RED, WHITE = (255, 0, 0), (255, 255, 255)

@@ -1,25 +1,17 @@
-"""The onnxruntime session: the only file that knows onnxruntime."""
+"""The onnxruntime session, for serving and for export: the only file that knows onnxruntime."""
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # before the import below, or it phones home
 
 import onnxruntime
 
-from model.contract import (
-    BATCH_AXIS,
-    CONTRIBUTIONS,
-    INPUT_NAME,
-    PROBABILITIES,
-    SCORES,
-    ContractError,
-    Manifest,
-    Scores,
-)
-from model.image import Pixels
+from model.artifact.image import Pixels
+from model.artifact.manifest import Manifest
+from model.artifact.outputs import BATCH_AXIS, INPUT_NAME, ContractError, Outputs, TensorSpec
 
 Device = Literal["cpu", "cuda"]
 
@@ -27,7 +19,6 @@ log = logging.getLogger("goodserve")
 
 _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 _DTYPES = {"tensor(uint8)": "uint8", "tensor(float)": "float32"}
-_OUTPUTS = [SCORES, PROBABILITIES, CONTRIBUTIONS]
 
 
 class DeviceError(Exception):
@@ -64,33 +55,39 @@ class OnnxSession:
         if found != _PROVIDERS[device]:
             message = f"onnxruntime fell back from {_PROVIDERS[device]} to {found}"
             raise DeviceError(message)
+        self._outputs = [node.name for node in self._session.get_outputs()]
+        # Without it onnxruntime computes every output, asked for or not.
+        self._run_options = onnxruntime.RunOptions()
+        self._run_options.only_execute_path_to_fetches = True
 
     def check(self, manifest: Manifest) -> None:
-        """Hold the graph's inputs and outputs against the manifest's.
+        """Hold the graph's inputs and outputs against the manifest's, in any order.
 
         Raises:
-            ContractError: a name, dtype or shape differs.
+            ContractError: a name, dtype or shape differs, or one is missing or too many.
         """
-        expected = [manifest.input, *manifest.outputs]
-        nodes = [*self._session.get_inputs(), *self._session.get_outputs()]
-        wanted = [(spec.name, spec.dtype, spec.shape) for spec in expected]
-        found = [(node.name, _DTYPES.get(node.type, node.type), _shape(node)) for node in nodes]
-        for there, here in zip(found, wanted, strict=False):
-            if there != here:
-                message = f"the model has {there}, its manifest says {here}"
+        nodes = {n.name: n for n in (*self._session.get_inputs(), *self._session.get_outputs())}
+        expected = (manifest.input, *manifest.outputs)
+        for spec in expected:
+            if spec.name not in nodes:
+                message = f"the model has no {spec.name!r}, which its manifest names"
                 raise ContractError(message)
-        if len(found) != len(wanted):
-            message = f"the model has {len(found)} inputs and outputs, not {len(wanted)}"
+            _check_node(nodes[spec.name], spec)
+        beyond = nodes.keys() - {spec.name for spec in expected}
+        if beyond:
+            message = f"the model has {sorted(beyond)}, which its manifest does not name"
             raise ContractError(message)
 
-    def __call__(self, pixels: Pixels) -> tuple[Scores, Scores, Scores]:
+    def __call__(self, pixels: Pixels, wanted: Sequence[str] | None = None) -> Outputs:
         """Classify `(N, H, W, 3)` uint8 pixels.
 
-        Returns:
-            scores `(N, K)`, probabilities `(N, K)` and contributions `(N, L, K)`, float32.
+        Args:
+            pixels: a batch.
+            wanted: names of the outputs to compute; None computes all there are.
         """
-        scores, probabilities, contributions = self._session.run(_OUTPUTS, {INPUT_NAME: pixels})
-        return scores, probabilities, contributions
+        names = self._outputs if wanted is None else wanted
+        arrays = self._session.run(names, {INPUT_NAME: pixels}, self._run_options)
+        return Outputs.named(dict(zip(names, arrays, strict=True)))
 
 
 def resolve_device(wanted: Literal["auto", "cpu", "cuda"], probe: Callable[[], bytes]) -> Device:
@@ -136,7 +133,12 @@ def _provider(device: Device) -> str | tuple[str, dict[str, str]]:
     return _PROVIDERS[device]
 
 
-def _shape(node: onnxruntime.NodeArg) -> tuple[int | str, ...]:
-    """Read a shape; a dynamic first axis is the batch, whatever its name."""
+def _check_node(node: onnxruntime.NodeArg, spec: TensorSpec) -> None:
+    """Compare name, dtype and shape; a dynamic first axis is the batch, whatever its name."""
     batch, *rest = node.shape
-    return (batch if isinstance(batch, int) else BATCH_AXIS, *rest)
+    shape = (batch if isinstance(batch, int) else BATCH_AXIS, *rest)
+    found = (node.name, _DTYPES.get(node.type, node.type), shape)
+    wanted = (spec.name, spec.dtype, spec.shape)
+    if found != wanted:
+        message = f"the model has {found}, its manifest says {wanted}"
+        raise ContractError(message)

@@ -1,0 +1,153 @@
+"""What is known about one exported model: its manifest, stored beside the ONNX file.
+
+The graph takes raw pixels, for normalisation lives inside it, so that training and serving
+cannot drift.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import io
+from datetime import datetime
+from typing import Annotated, Any, Literal, Self
+
+import numpy as np
+from PIL import Image
+from pydantic import Field, model_validator
+
+from model.artifact.image import Pixels
+from model.artifact.outputs import (
+    ContractError,
+    Frozen,
+    Scores,
+    TensorSpec,
+    check_outputs,
+    input_spec,
+)
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class Layer(Frozen):
+    """One layer as explanations name it.
+
+    Attributes:
+        name: unique in the model.
+        channels: of its activity.
+        weight: its layer weight w_l in the combined score, after its validation loss.
+        validation_loss: its own cross-entropy on the validation split, in nats.
+        test_accuracy: its own, as a fraction.
+    """
+
+    name: str
+    channels: int = Field(ge=1)
+    weight: float = Field(ge=0, le=1)
+    validation_loss: float
+    test_accuracy: float = Field(ge=0, le=1)
+
+
+class Accuracy(Frozen):
+    """The fraction of `n` test images that the model gets right."""
+
+    value: float = Field(ge=0, le=1)
+    n: int = Field(ge=1)
+    per_class: tuple[float | None, ...]
+
+
+class Golden(Frozen):
+    """A picture drawn by the program, and the scores the model must give it again.
+
+    Attributes:
+        png: base64 of a PNG of the model's image size.
+        scores: K floats.
+    """
+
+    png: str
+    scores: tuple[float, ...]
+
+    @classmethod
+    def of(cls, pixels: Pixels, scores: Scores) -> Self:
+        """Store `(H, W, 3)` uint8 pixels with their `(K,)` scores."""
+        buffer = io.BytesIO()
+        Image.fromarray(pixels).save(buffer, "PNG", optimize=True)
+        png = base64.b64encode(buffer.getvalue()).decode()
+        return cls(png=png, scores=tuple(float(score) for score in scores))
+
+    def pixels(self, height: int, width: int) -> Pixels:
+        """Decode the picture: `(height, width, 3)`, uint8.
+
+        Raises:
+            ContractError: it is no PNG, or has another size, which is checked before decoding.
+        """
+        try:
+            data = base64.b64decode(self.png, validate=True)
+            with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
+                if image.size != (width, height):
+                    message = (
+                        f"a golden input has {image.height} x {image.width} pixels, the model "
+                        f"takes {height} x {width}"
+                    )
+                    raise ContractError(message)
+                return np.asarray(image.convert("RGB"), dtype=np.uint8)
+        except (binascii.Error, OSError, SyntaxError, ValueError) as error:
+            message = f"a golden input is no readable PNG: {error}"
+            raise ContractError(message) from error
+
+
+class Manifest(Frozen):
+    """Everything that is known about one exported model.
+
+    Attributes:
+        format: of this manifest.
+        created: when the model was exported.
+        labels: K class names, in the order of the scores.
+        image_height: rows of the input.
+        image_width: columns of the input.
+        input: the graph's one input.
+        outputs: the graph's outputs.
+        layers: L layers, first to last.
+        temperature: of the probabilities.
+        accuracy: on the test split, read once.
+        training: the settings of the run.
+        software: versions of what trained and exported the model.
+        data_sha256: fingerprint of the data set.
+        model_sha256: of `model.onnx`.
+        model_size_bytes: of `model.onnx`.
+        golden: inputs with their expected scores.
+    """
+
+    format: Literal[1] = 1
+    created: datetime
+    labels: tuple[str, ...] = Field(min_length=2)
+    image_height: int = Field(ge=1)
+    image_width: int = Field(ge=1)
+    input: TensorSpec
+    outputs: tuple[TensorSpec, ...]
+    layers: tuple[Layer, ...] = Field(min_length=1)
+    temperature: float = Field(gt=0)
+    accuracy: Accuracy
+    training: dict[str, Any]
+    software: dict[str, str]
+    data_sha256: Sha256
+    model_sha256: Sha256
+    model_size_bytes: int = Field(ge=1)
+    golden: tuple[Golden, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _agrees_with_itself(self) -> Self:
+        if len(set(self.labels)) != len(self.labels):
+            message = "labels are not unique"
+            raise ValueError(message)
+        expected = input_spec(self.image_height, self.image_width)
+        if self.input != expected:
+            message = f"the input must be {expected} for this image size"
+            raise ValueError(message)
+        try:
+            check_outputs(self.outputs, len(self.layers), len(self.labels))
+        except ContractError as error:
+            raise ValueError(str(error)) from error
+        if any(len(golden.scores) != len(self.labels) for golden in self.golden):
+            message = f"every golden input needs {len(self.labels)} scores"
+            raise ValueError(message)
+        return self

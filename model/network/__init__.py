@@ -1,0 +1,1 @@
+"""What a network is, in torch: goodness, assignment, blocks, and the stack of them."""
