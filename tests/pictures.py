@@ -40,3 +40,13 @@ def encoded(image: Image.Image, form: str = "PNG", **options: Any) -> bytes:
 def real_png(pixels: NDArray[np.uint8]) -> bytes:
     """Write `(H, W, 3)` uint8 pixels as PNG, without loss."""
     return encoded(Image.fromarray(pixels))
+
+
+def textured(width: int, height: int) -> Image.Image:
+    """Draw a slope of colours with some noise: neither flat nor beyond compression."""
+    generator = np.random.default_rng(0)
+    slope = np.add.outer(np.linspace(0, 120, height), np.linspace(0, 120, width))
+    colours = np.stack([slope, 255 - slope, 0.5 * slope], axis=2)
+    return Image.fromarray(
+        (colours + generator.normal(0, 8, colours.shape)).clip(0, 255).astype("u1")
+    )

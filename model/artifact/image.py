@@ -25,6 +25,10 @@ _TURNS = {
 }
 
 
+class DamagedImageError(OSError):
+    """The picture's data are cut off or damaged; an `OSError` as Pillow's own errors mostly are."""
+
+
 def to_pixels(image: Image.Image, height: int, width: int) -> Pixels:
     """Turn an opened picture into what a person sees, at the network's size.
 
@@ -39,10 +43,14 @@ def to_pixels(image: Image.Image, height: int, width: int) -> Pixels:
 
     Returns:
         `(height, width, 3)`, uint8, C-contiguous.
+
+    Raises:
+        DamagedImageError: the picture is cut off or damaged.
     """
     if image.size != (width, height):
         # JPEG only: decode at a fraction of the size, still twice what is needed.
         image.draft(None, (2 * max(height, width), 2 * max(height, width)))
+    _load(image)
     rgb = _to_rgb(_upright(image))
     if rgb.size != (width, height):
         rgb = rgb.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=2.0)
@@ -52,6 +60,21 @@ def to_pixels(image: Image.Image, height: int, width: int) -> Pixels:
 def stack(pixels: "Iterable[Pixels]") -> Pixels:
     """Put images of one size into a batch: `(N, H, W, 3)`, uint8, C-contiguous."""
     return np.ascontiguousarray(np.stack(list(pixels)))
+
+
+def _load(image: Image.Image) -> None:
+    """Decode now, before EXIF is read.
+
+    Pillow raises on damaged data once: a second load of the same image passes, with black
+    pixels. Reading the EXIF of a PNG loads it, and tolerates every error.
+    """
+    try:
+        image.load()
+    except MemoryError:
+        raise
+    except Exception as error:  # Pillow's decoders raise many kinds on damaged files
+        message = f"the image is truncated or damaged: {error}"
+        raise DamagedImageError(message) from error
 
 
 def _upright(image: Image.Image) -> Image.Image:
