@@ -1,6 +1,8 @@
 """Pictures drawn by the program, and pictures written in every way that a caller may send."""
 
 import io
+import struct
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -50,3 +52,14 @@ def textured(width: int, height: int) -> Image.Image:
     return Image.fromarray(
         (colours + generator.normal(0, 8, colours.shape)).clip(0, 255).astype("u1")
     )
+
+
+def png_of_size(*sizes: tuple[int, int]) -> bytes:
+    """Write a PNG by hand: a header for each `(width, height)`, and hardly any pixels."""
+    headers = [_png_chunk(b"IHDR", struct.pack(">2I5B", *size, 8, 2, 0, 0, 0)) for size in sizes]
+    pixels = _png_chunk(b"IDAT", zlib.compress(bytes(1000)))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(headers) + pixels + _png_chunk(b"IEND", b"")
+
+
+def _png_chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))

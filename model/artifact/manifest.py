@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import io
+import struct
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
@@ -24,6 +25,16 @@ from model.artifact.outputs import (
     TensorSpec,
     check_outputs,
     input_spec,
+)
+
+# What base64, the header and Pillow raise on text that is no sound PNG.
+_UNREADABLE = (
+    binascii.Error,
+    struct.error,
+    OSError,
+    SyntaxError,
+    ValueError,
+    Image.DecompressionBombError,
 )
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -82,17 +93,29 @@ class Golden(Frozen):
         """
         try:
             data = base64.b64decode(self.png, validate=True)
+            # Before Pillow opens it: its own limit on pixels raises another error, or warns.
+            _check_size(_declared_size(data), (width, height))
             with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
-                if image.size != (width, height):
-                    message = (
-                        f"a golden input has {image.height} x {image.width} pixels, the model "
-                        f"takes {height} x {width}"
-                    )
-                    raise ContractError(message)
+                _check_size(image.size, (width, height))  # a second header may say otherwise
                 return np.asarray(image.convert("RGB"), dtype=np.uint8)
-        except (binascii.Error, OSError, SyntaxError, ValueError) as error:
+        except _UNREADABLE as error:
             message = f"a golden input is no readable PNG: {error}"
             raise ContractError(message) from error
+
+
+def _declared_size(png: bytes) -> tuple[int, int]:
+    """Read width and height from a PNG's first chunk, its header."""
+    width, height = struct.unpack_from(">II", png, 16)
+    return width, height
+
+
+def _check_size(found: tuple[int, int], wanted: tuple[int, int]) -> None:
+    if found != wanted:
+        message = (
+            f"a golden input has {found[1]} x {found[0]} pixels, the model takes "
+            f"{wanted[1]} x {wanted[0]}"
+        )
+        raise ContractError(message)
 
 
 class Manifest(Frozen):
