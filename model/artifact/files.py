@@ -1,6 +1,9 @@
-"""Files that appear whole or not at all, and last through a power cut."""
+"""Files that appear whole or not at all, and last through a power cut; one writer at a time."""
 
+import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
@@ -11,7 +14,7 @@ def write_atomically(path: Path, content: bytes, mode: int = 0o644) -> None:
     Raises:
         OSError: the folder cannot be written; `path` is then as it was.
     """
-    with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+    with NamedTemporaryFile(dir=path.parent, prefix=_aside(path), delete=False) as file:
         aside = Path(file.name)
         try:
             file.write(content)
@@ -25,6 +28,19 @@ def write_atomically(path: Path, content: bytes, mode: int = 0o644) -> None:
     sync_folder(path.parent)
 
 
+def sweep_aside(path: Path) -> None:
+    """Remove what killed writers of `path` left beside it.
+
+    Only for a path whose writers all hold a lock that the caller holds now: a file beside it
+    then has no living writer.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    for left in path.parent.glob(f"{_aside(path)}*"):
+        left.unlink()
+
+
 def sync_folder(path: Path) -> None:
     """Make the names in a folder last: fsync the folder itself."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
@@ -32,3 +48,21 @@ def sync_folder(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold a lock file, waiting for those who hold it, in this process and in others.
+
+    The system gives the lock back when its holder dies, so that none is ever stale.
+
+    Raises:
+        OSError: the file cannot be opened or locked.
+    """
+    with path.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _aside(path: Path) -> str:
+    return f".{path.name}."

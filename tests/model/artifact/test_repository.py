@@ -1,7 +1,6 @@
 """Versions on disk: whole or absent, never changed, one of them active."""
 
 import json
-import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -15,18 +14,8 @@ from model.artifact.version import (
     UnknownVersionError,
     VersionId,
 )
+from tests.model.artifact.conftest import publish
 from tests.trained import SmallModel
-
-
-@pytest.fixture
-def repository(tmp_path: Path) -> ModelRepository:
-    """Name an empty repository."""
-    return ModelRepository(tmp_path / "repository")
-
-
-def publish(repository: ModelRepository, small: SmallModel, name: str = "colours") -> VersionId:
-    """Publish a small model."""
-    return repository.publish(name, small.model, small.manifest)
 
 
 def test_what_was_published_is_read_again(
@@ -80,20 +69,6 @@ def test_rollback_goes_back_step_by_step(
         repository.rollback()
 
 
-def test_activating_mends_a_damaged_active_file(
-    repository: ModelRepository, small_models: list[SmallModel]
-) -> None:
-    """A damaged active.json is an error to read, and activating replaces it."""
-    version = publish(repository, small_models[0])
-    (repository.root / "active.json").write_text("{")
-
-    with pytest.raises(RepositoryError, match=r"active\.json cannot be read"):
-        repository.active()
-    repository.activate(version)
-
-    assert repository.active() == version
-
-
 def test_a_published_version_is_read_only(
     repository: ModelRepository, small_models: list[SmallModel]
 ) -> None:
@@ -114,25 +89,6 @@ def test_a_model_other_than_its_manifests_is_not_published(
         repository.publish("colours", small_models[1].model, small_models[0].manifest)
 
     assert repository.versions() == []
-
-
-def test_a_crash_while_publishing_leaves_no_version(
-    repository: ModelRepository,
-    small_models: list[SmallModel],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """If the rename never happens there is no version, and no litter either."""
-
-    def crash(*_: object) -> None:
-        message = "power cut"
-        raise OSError(message)
-
-    monkeypatch.setattr(Path, "rename", crash)
-
-    with pytest.raises(OSError, match="power cut"):
-        publish(repository, small_models[0])
-
-    assert list((repository.root / "colours").iterdir()) == []
 
 
 def damage_model(folder: Path) -> None:
@@ -213,47 +169,6 @@ def test_publishers_at_once_get_versions_of_their_own(
     assert {state["active"], *state["previous"]} == {str(version) for version in published}
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_a_folder_that_may_not_be_written_is_an_error(
-    repository: ModelRepository, small_models: list[SmallModel]
-) -> None:
-    """Publishing into a read-only folder fails with the system's own error."""
-    repository.root.mkdir()
-    repository.root.chmod(0o555)
-
-    with pytest.raises(OSError, match="Permission denied"):
-        publish(repository, small_models[0])
-
-
-def test_a_bad_name_in_the_active_file_counts_as_damage(
-    repository: ModelRepository, small_models: list[SmallModel]
-) -> None:
-    """It is not carried along into a history that can never be rolled back to."""
-    version = publish(repository, small_models[0])
-    (repository.root / "active.json").write_text('{"active": "Bad Name/x"}')
-
-    with pytest.raises(RepositoryError, match=r"active\.json cannot be read"):
-        repository.active()
-    repository.activate(version)
-
-    with pytest.raises(UnknownVersionError, match="nothing was active before"):
-        repository.rollback()
-
-
-def test_what_a_dead_publisher_left_is_swept_away(
-    repository: ModelRepository, small_models: list[SmallModel]
-) -> None:
-    """Staging folders of a killed process do not stay, and never count as versions."""
-    publish(repository, small_models[0])
-    left = repository.root / "colours" / ".staging-dead"
-    left.mkdir()
-
-    assert len(repository.versions()) == 1
-    publish(repository, small_models[0])
-
-    assert not left.exists()
-
-
 def test_a_stray_file_does_not_block_the_next_version(
     repository: ModelRepository, small_models: list[SmallModel]
 ) -> None:
@@ -262,11 +177,3 @@ def test_a_stray_file_does_not_block_the_next_version(
     (repository.root / "colours" / "2").write_text("stray")
 
     assert str(publish(repository, small_models[0])) == "colours/3"
-
-
-def test_a_missing_repository_is_not_made_by_looking(tmp_path: Path) -> None:
-    """Roll-back in a folder that is not there is an error and leaves no folder."""
-    with pytest.raises(RepositoryError, match="cannot be locked for writing: No such file"):
-        ModelRepository(tmp_path / "typo").rollback()
-
-    assert not (tmp_path / "typo").exists()
