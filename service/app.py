@@ -1,34 +1,47 @@
-"""The composition root: every part of the service is made and joined here."""
+"""The composition root: the engine, the HTTP adapters before it, and the life of the process."""
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
-from functools import partial
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from importlib.metadata import version
 
-from anyio import CapacityLimiter
 from fastapi import FastAPI
 
 from model.artifact.repository import ModelRepository
-from model.artifact.runtime import Device, OnnxSession, resolve_device
-from service.admission import Admission
-from service.batching import Batcher
-from service.body import BodyLimits
-from service.decode import Limits
-from service.errors import add_handlers
-from service.inference import batch_runner
+from model.artifact.runtime import Device, resolve_device
+from service.engine import Engine, build_engine
+from service.http.body import BodyLimits, Receive
+from service.http.documented import predict_router
+from service.http.predict import PredictEndpoint, Scope, Send
+from service.http.problems import add_handlers
+from service.http.status import health_router, metrics_router, models_router
 from service.metrics import Metrics
-from service.registry import Registry, load_version
-from service.routes import router
+from service.predict.admission import Admission
+from service.predict.decode import Decode
+from service.predict.loading import OpenSession
 from service.settings import BUNDLED_REPOSITORY, Settings
-from service.state import Service
-from service.watcher import Watcher
-
-log = logging.getLogger("goodserve")
 
 
-def create_worker_app() -> FastAPI:
+@dataclass(frozen=True)
+class App:
+    """The ASGI application: `POST /predict` goes to its endpoint, the rest to the framework.
+
+    Routing and middleware of the framework cost a tenth of what the model takes.
+    """
+
+    framework: FastAPI
+    predict: PredictEndpoint
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or begin and end with the process."""
+        if scope["type"] == "http" and scope["path"] == "/predict" and scope["method"] == "POST":
+            await self.predict(scope, receive, send)
+        else:
+            await self.framework(scope, receive, send)
+
+
+def create_worker_app() -> App:
     """Make the application in a process of its own, by the environment.
 
     Raises:
@@ -46,40 +59,40 @@ def configure_logging(settings: Settings) -> None:
     )
 
 
-def create_app(settings: Settings) -> FastAPI:
+def create_app(
+    settings: Settings, open_session: OpenSession | None = None, decode: Decode | None = None
+) -> App:
     """Make the application.
+
+    Args:
+        settings: of the whole service.
+        open_session: opens a model, in place of onnxruntime.
+        decode: turns files into pixels, in place of Pillow.
 
     Raises:
         DeviceError: CUDA was asked for and does not work.
     """
-    device = serving_device(settings)
+    device, metrics = serving_device(settings), Metrics(settings.metrics_folder)
+    engine = build_engine(settings, device, metrics, open_session, decode)
+    predict = _predict_endpoint(settings, engine, metrics)
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        service, watcher = _build(settings, device)
-        app.state.service = service
-        await asyncio.to_thread(watcher.look)
-        if service.registry.active is None:
-            log.warning("%s has no version to serve yet; waiting", settings.repository)
-        tasks = [
-            asyncio.create_task(service.batcher.serve()),
-            asyncio.create_task(watcher.watch(settings.poll_interval_s)),
-        ]
-        yield
-        for task in tasks:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with engine.running(settings.poll_interval_s):
+            yield
 
-    app = FastAPI(
+    framework = FastAPI(
         title="goodserve",
         version=version("goodserve"),
         summary="Forward-Forward image classifiers that show why they decide as they do.",
         lifespan=lifespan,
     )
-    app.include_router(router)
-    add_handlers(app)
-    return app
+    framework.include_router(predict_router(predict))
+    framework.include_router(health_router(engine.lanes, engine.health, engine.watcher))
+    framework.include_router(models_router(engine.repository, engine.lanes, device))
+    framework.include_router(metrics_router(metrics))
+    add_handlers(framework)
+    return App(framework, predict)
 
 
 def serving_device(settings: Settings) -> Device:
@@ -96,40 +109,13 @@ def _bundled_model() -> bytes:
     return bundled.read(bundled.versions()[0]).model
 
 
-def _build(settings: Settings, device: Device) -> tuple[Service, Watcher]:
-    repository = ModelRepository(settings.repository)
-    metrics = Metrics(settings.metrics_folder)
-    open_session = partial(OnnxSession, device=device, intra_op_threads=settings.intra_op_threads)
-    registry = Registry(
-        lambda wanted: load_version(repository, wanted, open_session, settings.max_batch_size)
+def _predict_endpoint(settings: Settings, engine: Engine, metrics: Metrics) -> PredictEndpoint:
+    admission = Admission(
+        max_requests=settings.max_concurrent_requests, max_bytes=settings.max_bytes_in_flight
     )
-    batcher = Batcher(
-        batch_runner(registry, metrics.batch),
-        max_batch_size=settings.max_batch_size,
-        max_waiting_images=settings.max_waiting_images,
-        on_depth=metrics.depth,
+    limits = BodyLimits(
+        max_request_bytes=settings.max_request_bytes,
+        max_images=settings.max_images_per_request,
+        read_timeout_s=settings.read_timeout_s,
     )
-
-    def on_swap(succeeded: bool) -> None:  # noqa: FBT001  a callback
-        metrics.swap(registry.active.id if registry.active else None, succeeded=succeeded)
-
-    service = Service(
-        repository=repository,
-        registry=registry,
-        batcher=batcher,
-        metrics=metrics,
-        admission=Admission(
-            max_requests=settings.max_concurrent_requests, max_bytes=settings.max_bytes_in_flight
-        ),
-        decode_limiter=CapacityLimiter(settings.decode_threads),
-        body_limits=BodyLimits(
-            max_request_bytes=settings.max_request_bytes,
-            max_images=settings.max_images_per_request,
-            read_timeout_s=settings.read_timeout_s,
-        ),
-        image_limits=Limits(
-            settings.max_image_bytes, settings.max_image_pixels, settings.max_request_pixels
-        ),
-        device=device,
-    )
-    return service, Watcher(repository, registry, on_swap)
+    return PredictEndpoint(engine.predictor, admission, limits, metrics)

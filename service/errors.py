@@ -1,4 +1,4 @@
-"""What the service answers when it cannot answer, as RFC 9457 problem details.
+"""What can keep the service from answering, in one tree that knows no framework.
 
 ServiceError
 ├── ClientError                 the caller can fix it
@@ -17,25 +17,15 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from typing import ClassVar
 
-from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse
 from pydantic import ValidationError
-from starlette.exceptions import HTTPException
 
-PROBLEM_JSON = "application/problem+json"
-RETRY_AFTER_S = 1
-
-_HEADERS = {
-    HTTPStatus.SERVICE_UNAVAILABLE: {"Retry-After": str(RETRY_AFTER_S)},
-    HTTPStatus.REQUEST_TIMEOUT: {"Connection": "close"},  # who stalled once would again
-}
 _MOST_LISTED = 100
 _MOST_WORDED = 5
 _LONGEST_NAME = 50
 
 
 class ServiceError(Exception):
-    """An answer other than 200; `kind` names it for programs, the message for people."""
+    """A request that gets no answer; `kind` names the reason for programs, the text for people."""
 
     status: ClassVar[HTTPStatus]
 
@@ -98,38 +88,6 @@ class OurFaultError(ServiceError):
     """The service failed; the log says why."""
 
     status = HTTPStatus.INTERNAL_SERVER_ERROR
-
-
-def problem(status: HTTPStatus, kind: str, detail: str) -> JSONResponse:
-    """Write problem details; `type` is a URN, for there is no page to point to."""
-    content = {
-        "type": f"urn:goodserve:problem:{kind}",
-        "title": kind.replace("-", " ").capitalize(),
-        "status": int(status),
-        "detail": detail,
-    }
-    return JSONResponse(content, status, _HEADERS.get(status), PROBLEM_JSON)
-
-
-def add_handlers(app: FastAPI) -> None:
-    """Answer every error as problem details, the framework's own included."""
-
-    @app.exception_handler(ServiceError)
-    async def _service(_: Request, error: ServiceError) -> JSONResponse:
-        return problem(error.status, error.kind, error.detail)
-
-    @app.exception_handler(HTTPException)
-    async def _http(_: Request, error: HTTPException) -> JSONResponse:
-        status = HTTPStatus(error.status_code)
-        kind = status.phrase.lower().replace(" ", "-")
-        response = problem(status, kind, str(error.detail))
-        response.headers.update(error.headers or {})
-        return response
-
-    @app.exception_handler(Exception)
-    async def _unexpected(_: Request, _error: Exception) -> JSONResponse:
-        detail = "the service failed unexpectedly; its log says why"
-        return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "unexpected", detail)
 
 
 def describe(error: ValidationError, whole: str = "body") -> str:

@@ -2,9 +2,7 @@
 
 import os
 import re
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 from prometheus_client import (
@@ -47,7 +45,7 @@ class Metrics:
         )
         self._depth = Gauge(
             "goodserve_queue_depth",
-            "Images that wait for the session",
+            "Images that wait or run",
             registry=own,
             multiprocess_mode="livesum",
         )
@@ -62,32 +60,24 @@ class Metrics:
             multiprocess_mode="livemax",
         )
         self._shown: VersionId | None = None
+        self._read_depth: Callable[[], int] = lambda: 0
 
-    @contextmanager
-    def request(self) -> Iterator[None]:
-        """Count one request to /predict and time it, whatever its end."""
-        started = time.perf_counter()
-        outcome = "server_error"
-        try:
-            yield
-            outcome = "ok"
-        except ClientError:
-            outcome = "client_error"
-            raise
-        except TryLaterError:
-            outcome = "try_later"
-            raise
-        finally:
-            self._requests.labels(outcome).inc()
-            self._latency.observe(time.perf_counter() - started)
+    def request(self, outcome: str, seconds: float) -> None:
+        """Count one request to /predict, whatever its end."""
+        self._requests.labels(outcome).inc()
+        self._latency.observe(seconds)
 
     def batch(self, size: int) -> None:
         """Count one run of `size` images."""
         self._batch_size.observe(size)
 
-    def depth(self, images: int) -> None:
-        """Say how many images wait."""
-        self._depth.set(images)
+    def watch_depth(self, depth: Callable[[], int]) -> None:
+        """Say where to ask how many images wait, which is done before `render` alone."""
+        self._read_depth = depth
+
+    def refresh(self) -> None:
+        """Take the gauges anew; the other workers' `render` reads what was taken last."""
+        self._depth.set(self._read_depth())
 
     def swap(self, active: VersionId | None, *, succeeded: bool) -> None:
         """Count one attempt to load a version, and say which one serves."""
@@ -101,12 +91,22 @@ class Metrics:
 
     def render(self) -> bytes:
         """Write everything in Prometheus' text format."""
+        self.refresh()
         registry = self._registry
         if self._shared is not None:
             _forget_dead_workers(self._shared)
             registry = CollectorRegistry()
             MultiProcessCollector(registry, str(self._shared))  # type: ignore[no-untyped-call]
         return generate_latest(registry)
+
+
+def outcome_of(error: Exception | None) -> str:
+    """Name the end of a request as the metrics do."""
+    if error is None:
+        return "ok"
+    if isinstance(error, ClientError):
+        return "client_error"
+    return "try_later" if isinstance(error, TryLaterError) else "server_error"
 
 
 def _forget_dead_workers(folder: Path) -> None:

@@ -1,8 +1,9 @@
 """The service's settings: read from the environment here, and nowhere else."""
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
+from cyclopts import Parameter
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -33,7 +34,7 @@ class Settings(BaseSettings):
     intra_op_threads: int = Field(1, ge=1, le=256, description="threads within one session run")
     max_batch_size: int = Field(64, ge=1, le=4096, description="images in one session run")
     max_waiting_images: int = Field(
-        1024, ge=1, description="images that may wait for the session; beyond: 503"
+        1024, ge=1, description="images that may wait or run; beyond: 503"
     )
     max_concurrent_requests: int = Field(
         256, ge=1, description="requests read or decoded at once; beyond: 503"
@@ -53,14 +54,22 @@ class Settings(BaseSettings):
     max_request_pixels: int = Field(
         100_000_000, ge=1, description="pixels of all images of a request; beyond: 413"
     )
-    decode_threads: int = Field(2, ge=1, le=256, description="images decoded at once")
+    decode_threads: int = Field(2, ge=1, le=256, description="large images decoded at once")
+    large_image_pixels: int = Field(
+        300_000,
+        ge=1,
+        description="pixels from which an image is decoded aside, not between two batches",
+    )
+    stall_timeout_s: float = Field(
+        30, gt=0, description="seconds after which a batch in hand counts as hung"
+    )
     poll_interval_s: float = Field(
         0.25, gt=0, le=60, description="seconds between looks for a new active version"
     )
     shutdown_grace_s: int = Field(
         30, ge=1, description="seconds in which requests in flight may end after SIGTERM"
     )
-    metrics_folder: Path | None = Field(
+    metrics_folder: Annotated[Path | None, Parameter(parse=False)] = Field(
         None, description="where several workers share their counts; serve makes it"
     )
     access_log: bool = Field(default=False, description="log a line per request")

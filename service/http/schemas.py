@@ -1,6 +1,6 @@
 """The wire types of requests and answers."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -17,16 +17,6 @@ class Options(_Closed):
 
     top_k: TopK = DEFAULT_TOP_K
     explain: bool = False
-
-
-class JsonRequest(_Closed):
-    """A JSON body."""
-
-    images: Annotated[list[str], Field(fail_fast=True)] = Field(
-        description="JPEG, PNG or WebP files, each in base64"
-    )
-    top_k: TopK | None = None
-    explain: bool | None = None
 
 
 class ModelName(BaseModel):
@@ -89,6 +79,7 @@ class Ready(BaseModel):
     status: str
     model: ModelName | None = None
     refused: RefusedVersion | None = None
+    trouble: str | None = Field(None, description="why it should get no traffic now")
 
 
 class Live(BaseModel):
@@ -118,35 +109,3 @@ class Models(BaseModel):
     serving: ModelName | None
     device: str
     versions: list[VersionInfo]
-
-
-_BINARY: dict[str, Any] = {"type": "string", "format": "binary"}
-QUERY: list[dict[str, Any]] = [
-    {"name": name, "in": "query", "required": False, "schema": schema}
-    for name, schema in Options.model_json_schema()["properties"].items()
-]
-REQUEST_BODY: dict[str, Any] = {
-    "required": True,
-    "content": {
-        "multipart/form-data": {
-            "schema": {
-                "type": "object",
-                "required": ["image"],
-                "properties": {
-                    "image": {
-                        "type": "array",
-                        "items": _BINARY,
-                        "description": "one or many files, under any field name",
-                    },
-                    "top_k": {"type": "integer", "minimum": 1},
-                    "explain": {"type": "boolean"},
-                },
-            }
-        },
-        "application/json": {"schema": JsonRequest.model_json_schema()},
-        "image/jpeg": {"schema": _BINARY},
-        "image/png": {"schema": _BINARY},
-        "image/webp": {"schema": _BINARY},
-        "application/octet-stream": {"schema": _BINARY},
-    },
-}

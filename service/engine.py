@@ -1,0 +1,105 @@
+"""The prediction side, composed: usable without HTTP by whoever has an event loop."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+
+from model.artifact.repository import ModelRepository
+from model.artifact.runtime import Device, OnnxSession
+from model.artifact.version import VersionId
+from service.metrics import Metrics
+from service.predict.decode import Decode, Decoder, ImageLimits
+from service.predict.health import Health
+from service.predict.lane import Lane, LaneParts
+from service.predict.lanes import Lanes
+from service.predict.loading import OpenSession, load_version
+from service.predict.predictor import Predictor
+from service.predict.watcher import Watcher
+from service.settings import Settings
+
+log = logging.getLogger("goodserve")
+
+
+@dataclass(frozen=True)
+class Engine:
+    """Everything that predicts, and what watches over it."""
+
+    repository: ModelRepository
+    predictor: Predictor
+    lanes: Lanes
+    watcher: Watcher
+    health: Health
+
+    @asynccontextmanager
+    async def running(self, poll_interval_s: float) -> AsyncIterator[None]:
+        """Load the active version, then keep in step with the repository while the block lasts."""
+        await self.watcher.look()
+        if self.lanes.active is None:
+            log.warning("%s has no version to serve yet; waiting", self.repository.root)
+        watch = partial(self.watcher.watch, poll_interval_s)
+        tasks = [
+            asyncio.create_task(self.health.keep_running("watcher", watch)),
+            asyncio.create_task(self.health.keep_running("health", self.health.watch)),
+        ]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            self.lanes.close()
+
+
+def build_engine(
+    settings: Settings,
+    device: Device,
+    metrics: Metrics,
+    open_session: OpenSession | None = None,
+    decode: Decode | None = None,
+) -> Engine:
+    """Compose the prediction side; nothing is loaded or started yet.
+
+    Args:
+        settings: of the whole service.
+        device: where sessions run.
+        metrics: hears of batches and swaps.
+        open_session: opens a model; by default onnxruntime does, on `device`.
+        decode: turns files into pixels; by default Pillow does, within the settings' limits.
+    """
+    repository = ModelRepository(settings.repository)
+    lanes = Lanes(settings.max_waiting_images)
+    metrics.watch_depth(lambda: lanes.depth)
+    opener = open_session or partial(
+        OnnxSession, device=device, intra_op_threads=settings.intra_op_threads
+    )
+    parts = LaneParts(
+        decode=decode or _decoder(settings),
+        aside=ThreadPoolExecutor(settings.decode_threads, "decode"),
+        max_batch_size=settings.max_batch_size,
+        stall_timeout_s=settings.stall_timeout_s,
+        on_batch=metrics.batch,
+    )
+
+    load = partial(
+        load_version, repository, open_session=opener, max_batch_size=settings.max_batch_size
+    )
+
+    async def open_lane(wanted: VersionId) -> Lane:
+        return Lane(await asyncio.to_thread(load, wanted), parts)
+
+    def on_swap(succeeded: bool) -> None:  # noqa: FBT001  a callback
+        metrics.swap(lanes.active.id if lanes.active else None, succeeded=succeeded)
+
+    watcher = Watcher(repository, lanes, open_lane, on_swap)
+    return Engine(repository, Predictor(lanes), lanes, watcher, Health(lanes))
+
+
+def _decoder(settings: Settings) -> Decoder:
+    limits = ImageLimits(
+        settings.max_image_bytes, settings.max_image_pixels, settings.max_request_pixels
+    )
+    return Decoder(limits, settings.large_image_pixels)

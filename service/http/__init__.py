@@ -1,0 +1,1 @@
+"""The HTTP adapters: thin, every decision lies in `service.predict`."""

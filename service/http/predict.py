@@ -1,0 +1,111 @@
+"""`POST /predict` as a plain ASGI application: what every request passes through, and no more."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl
+
+from fastapi import Response
+from pydantic import ValidationError
+
+from service.errors import ServiceError, UnprocessableError, describe
+from service.http.answer import is_large, word
+from service.http.body import BodyLimits, Receive, read_body
+from service.http.form import Form, parse_form
+from service.http.problems import problem_of, unexpected
+from service.http.schemas import Options
+from service.metrics import Metrics, outcome_of
+from service.predict.admission import Admission
+from service.predict.predictor import Predictor
+
+log = logging.getLogger("goodserve")
+
+Scope = MutableMapping[str, Any]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+_DEFAULTS = Options()
+_JSON_HEADERS = (b"content-type", b"application/json")
+
+
+@dataclass(frozen=True)
+class PredictEndpoint:
+    """Classifies the images of one request."""
+
+    predictor: Predictor
+    admission: Admission
+    limits: BodyLimits
+    metrics: Metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request: 200, or problem details."""
+        started = time.perf_counter()
+        error: Exception | None = None
+        try:
+            body = await self._answer(scope, receive)
+        except ServiceError as caught:
+            error = caught
+        except Exception as caught:  # a bug of ours, and this caller must not wait for ever
+            log.exception("answering a request failed")
+            error = caught
+        self.metrics.request(outcome_of(error), time.perf_counter() - started)
+        if error is None:
+            await _send_json(send, body)
+        else:
+            await _respond(error)(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive) -> bytes:
+        """Give the answer's JSON.
+
+        Raises:
+            ServiceError: there is none.
+        """
+        content_type, declared = _headers(scope)
+        with self.admission.admit() as take:
+            data = await read_body(receive, declared, self.limits, take)
+            form = await parse_form(content_type, data, self.limits.max_images)
+            options = _options(scope["query_string"], form)
+            answers = await self.predictor.predict(form.images, explain=options.explain)
+            if is_large(answers, options.top_k, explain=options.explain):
+                return await asyncio.to_thread(
+                    word, answers, options.top_k, explain=options.explain
+                )
+            return word(answers, options.top_k, explain=options.explain)
+
+
+def _headers(scope: Scope) -> tuple[str, int | None]:
+    """Give the Content-Type and the Content-Length."""
+    content_type, declared = "", None
+    for name, value in scope["headers"]:
+        if name == b"content-type":
+            content_type = value.decode("latin-1")
+        elif name == b"content-length" and value.isdigit():
+            declared = int(value)
+    return content_type, declared
+
+
+def _options(query: bytes, form: Form) -> Options:
+    """Lay the body's options over the query's.
+
+    Raises:
+        UnprocessableError: one is unknown or out of range.
+    """
+    if not query and not form.options:
+        return _DEFAULTS
+    given: dict[str, object] = dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True))
+    try:
+        return Options.model_validate({**given, **form.options})
+    except ValidationError as error:
+        raise UnprocessableError("bad-option", describe(error)) from error
+
+
+def _respond(error: Exception) -> Response:
+    return problem_of(error) if isinstance(error, ServiceError) else unexpected()
+
+
+async def _send_json(send: Send, body: bytes) -> None:
+    length = (b"content-length", str(len(body)).encode())
+    await send({"type": "http.response.start", "status": 200, "headers": [_JSON_HEADERS, length]})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,98 @@
+"""`goodserve models`: look at the versions of a repository and switch between them."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from model.artifact.outputs import ContractError
+from model.artifact.repository import ModelRepository
+from model.artifact.runtime import OnnxSession
+from model.artifact.version import RepositoryError, UnknownVersionError, VersionId
+from service.app import serving_device
+from service.predict.loading import load_version
+from service.settings import Settings
+
+app = App(name="models", help="Look at the versions of a repository and switch between them.")
+
+
+Repository = Annotated[
+    Path | None, Parameter(help="The model repository (environment: GOODSERVE_REPOSITORY).")
+]
+Version = Annotated[str, Parameter(help="NAME/VERSION, such as cifar10/1.")]
+
+
+@app.command(name="list")
+def list_models(*, repository: Repository = None) -> None:
+    """List every version: an asterisk marks the active one."""
+    found = _existing(repository)
+    try:
+        active = found.active()
+    except RepositoryError as error:
+        print(f"goodserve: {error}", file=sys.stderr)
+        active = None
+    for version in found.versions():
+        mark = "*" if version == active else " "
+        try:
+            manifest = found.manifest(version)
+        except RepositoryError as error:
+            print(f"{mark} {version}  broken: {error}")
+            continue
+        accuracy = f"{manifest.accuracy.value:.2%} (n = {manifest.accuracy.n})"
+        created = manifest.created.date().isoformat()
+        print(f"{mark} {version}  {created}  {len(manifest.labels)} classes  {accuracy}")
+
+
+@app.command(name="show")
+def show_model(version: Version, /, *, repository: Repository = None) -> None:
+    """Print one version's manifest."""
+    manifest = _repository(repository).manifest(VersionId.parse(version))
+    print(json.dumps(manifest.model_dump(mode="json", exclude={"golden"}), indent=2))
+
+
+@app.command(name="verify")
+def verify_model(version: Version | None = None, /, *, repository: Repository = None) -> None:
+    """Make every check that the service makes before it swaps, on one version or on all."""
+    found, settings = _existing(repository), Settings()
+    device, unsound = serving_device(settings), 0
+    for each in [VersionId.parse(version)] if version else found.versions():
+        try:
+            load_version(
+                found, each, lambda model: OnnxSession(model, device), settings.max_batch_size
+            )
+        except (ContractError, RepositoryError) as error:
+            unsound += 1
+            print(f"goodserve: {each}: {error}", file=sys.stderr)
+        else:
+            print(f"{each} is sound")
+    if unsound:
+        message = f"{unsound} unsound"
+        raise RepositoryError(message)
+
+
+@app.command(name="activate")
+def activate_model(version: Version, /, *, repository: Repository = None) -> None:
+    """Make a version the active one; a running service takes it within a second."""
+    _repository(repository).activate(VersionId.parse(version))
+    print(f"{version} is active")
+
+
+@app.command(name="rollback")
+def rollback_model(*, repository: Repository = None) -> None:
+    """Make the version active that was so before."""
+    print(f"{_repository(repository).rollback()} is active again")
+
+
+def _repository(path: Path | None) -> ModelRepository:
+    return ModelRepository(path or Settings().repository)
+
+
+def _existing(path: Path | None) -> ModelRepository:
+    """Take a repository that holds something: a mistyped path must not look sound."""
+    repository = _repository(path)
+    if not repository.versions():
+        message = f"there are no versions in {repository.root}"
+        raise UnknownVersionError(message)
+    return repository

@@ -1,0 +1,1 @@
+"""Prediction without HTTP: lanes, their queues and workers, and the predictor in front of them."""

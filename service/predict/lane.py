@@ -1,0 +1,218 @@
+"""A lane: one loaded version with its queue and its worker, leased by the requests it answers."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+
+from model.artifact.manifest import Manifest
+from model.artifact.outputs import Outputs
+from model.artifact.version import VersionId
+from service.errors import BusyError, OurFaultError, ServiceError
+from service.predict.batch import Job, JobQueue
+from service.predict.decode import Decode
+from service.predict.loading import LoadedVersion
+from service.predict.worker import Hooks, Outcome, Worker
+
+log = logging.getLogger("goodserve")
+
+
+@dataclass(frozen=True)
+class LaneParts:
+    """What every lane of a service is made with.
+
+    Attributes:
+        decode: turns files into pixels.
+        aside: where large pictures are decoded, so that they hold up nobody's batch.
+        max_batch_size: images in one run.
+        stall_timeout_s: seconds after which a batch in hand counts as hung.
+        on_batch: hears the number of images of each run.
+        clock: gives monotonic seconds.
+    """
+
+    decode: Decode
+    aside: Executor
+    max_batch_size: int
+    stall_timeout_s: float
+    on_batch: Callable[[int], None] = lambda _size: None
+    clock: Callable[[], float] = time.monotonic
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What one version says of one caller's n images.
+
+    Attributes:
+        id: the version that answered.
+        manifest: its labels and layers.
+        outputs: n rows of each output that was asked for.
+    """
+
+    id: VersionId
+    manifest: Manifest
+    outputs: Outputs
+
+
+class Lane:
+    """One loaded version at work.
+
+    Requests lease it, submit, and release it. A retired lane takes no new leases; it drains
+    and closes when the last lease ends. All methods but the worker's belong to the event loop.
+    """
+
+    def __init__(self, version: LoadedVersion, parts: LaneParts) -> None:
+        """Start the worker.
+
+        Raises:
+            RuntimeError: no event loop is running.
+        """
+        self.version = version
+        self._parts = parts
+        self._loop = asyncio.get_running_loop()
+        self._queue = JobQueue()
+        self._unanswered: set[Job] = set()
+        self._depth = 0
+        self._leases = 0
+        self._is_retired = False
+        self._is_closed = False
+        hooks = Hooks(parts.decode, self._decode_aside, self._deliver, parts.on_batch)
+        self._worker = Worker(version, self._queue, hooks, parts.max_batch_size, parts.clock)
+
+    @property
+    def id(self) -> VersionId:
+        """The version that this lane answers by."""
+        return self.version.id
+
+    @property
+    def depth(self) -> int:
+        """Count the images that wait or run."""
+        return self._depth
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the lane has gone: nothing can be submitted any more."""
+        return self._is_closed
+
+    def lease(self) -> None:
+        """Keep the lane open until `release`."""
+        self._leases += 1
+
+    def release(self) -> None:
+        """End a lease; a retired lane closes with its last one."""
+        self._leases -= 1
+        if self._is_retired and self._leases == 0:
+            self.close(BusyError("shutting-down", "the service is shutting down"))
+
+    def retire(self) -> None:
+        """Take no new leases; close when the last one ends."""
+        self._is_retired = True
+        if self._leases == 0:
+            self.close(BusyError("shutting-down", "the service is shutting down"))
+
+    async def submit(self, files: Sequence[bytes], *, explain: bool) -> Answers:
+        """Wait for the answers to one caller's images.
+
+        Args:
+            files: encoded images, at least one.
+            explain: whether contributions are wanted.
+
+        Raises:
+            ServiceError: an image is bad, the model failed, or the lane was given up.
+        """
+        if self._is_closed:
+            raise _given_up(self.id)
+        job = Job(files, explain, self._loop.create_future())
+        self._unanswered.add(job)
+        self._depth += len(files)
+        try:
+            self._queue.put(job)
+            outputs: Outputs = await job.future
+        finally:
+            self._unanswered.discard(job)
+            self._depth -= len(files)
+        return Answers(self.id, self.version.manifest, outputs)
+
+    def trouble(self) -> str | None:
+        """Say what is wrong with the lane; None if it answers well."""
+        if self._is_closed:
+            return "it was given up"
+        if not self._worker.is_alive():
+            return "its worker died"
+        if self._is_hung():
+            return f"a batch has been in hand for over {self._parts.stall_timeout_s:g} s"
+        return self._worker.complaint
+
+    def is_lost(self) -> bool:
+        """Tell whether nobody will answer here any more: the worker is dead or hung."""
+        return not self._is_closed and (self._is_hung() or not self._worker.is_alive())
+
+    def _is_hung(self) -> bool:
+        since = self._worker.busy_since
+        return since is not None and self._parts.clock() - since > self._parts.stall_timeout_s
+
+    def give_up(self) -> None:
+        """Answer everyone who waits here with an error; the thread is left to itself."""
+        self.close(_given_up(self.id))
+
+    def close(self, error: ServiceError) -> None:
+        """Stop the worker; whoever still waits gets `error`."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        self._queue.close()
+        for job in self._unanswered:
+            _answer(job, error)
+
+    def join(self, timeout_s: float) -> None:
+        """Wait for the worker of a closed lane to end."""
+        self._worker.join(timeout_s)
+
+    def _deliver(self, outcomes: list[tuple[Job, Outcome]]) -> None:
+        """Hand a batch's outcomes to the event loop, in one call; runs in the worker's thread."""
+        if not outcomes:
+            return
+        try:
+            self._loop.call_soon_threadsafe(_answer_all, outcomes)
+        except RuntimeError:
+            log.debug("the event loop is closed; %d answers are dropped", len(outcomes))
+
+    def _decode_aside(self, job: Job) -> None:
+        """Have a job's large pictures decoded elsewhere; then it waits again, decoded."""
+        self._parts.aside.submit(self._decode_large, job)
+
+    def _decode_large(self, job: Job) -> None:
+        if job.future.done():  # the caller went away, or the lane was given up
+            return
+        height, width, _ = self.version.shape
+        try:
+            job.pixels = self._parts.decode(job.files, height, width)
+        except ServiceError as error:
+            self._deliver([(job, error)])
+        except Exception:
+            log.exception("decoding a large image failed: this is a fault of the service")
+            detail = "the service failed to decode the image; its log says why"
+            self._deliver([(job, OurFaultError("unexpected", detail))])
+        else:
+            self._queue.put(job)
+
+
+def _answer_all(outcomes: list[tuple[Job, Outcome]]) -> None:
+    for job, outcome in outcomes:
+        _answer(job, outcome)
+
+
+def _answer(job: Job, outcome: Outcome) -> None:
+    """Answer one waiter, unless it went away or was answered before."""
+    if job.future.done():
+        return
+    if isinstance(outcome, ServiceError):
+        job.future.set_exception(outcome)
+    else:
+        job.future.set_result(outcome)
+
+
+def _given_up(version: VersionId) -> OurFaultError:
+    detail = f"the worker of {version} does not answer; it is being replaced, try again"
+    return OurFaultError("worker-lost", detail)

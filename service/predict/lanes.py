@@ -1,0 +1,104 @@
+"""All lanes of a service: the active one, and those that drain."""
+
+import logging
+from typing import NamedTuple
+
+from service.errors import BusyError, NotReadyError
+from service.predict.lane import Lane
+
+log = logging.getLogger("goodserve")
+
+
+class Table(NamedTuple):
+    """The lanes there are.
+
+    Attributes:
+        active: answers what no other lane is named for.
+        draining: retired, with leases that have not ended.
+    """
+
+    active: Lane | None
+    draining: tuple[Lane, ...]
+
+
+def choose(table: Table) -> Lane | None:
+    """Say which lane answers a request: a pure rule, today the active one."""
+    return table.active
+
+
+class Lanes:
+    """Leases lanes to requests and replaces them; belongs to the event loop's thread."""
+
+    def __init__(self, max_waiting_images: int) -> None:
+        """Begin without a lane; so many images may wait or run over all lanes together."""
+        self._max_waiting_images = max_waiting_images
+        self._table = Table(None, ())
+        self.why_none: str | None = None
+
+    @property
+    def active(self) -> Lane | None:
+        """The lane that answers."""
+        return self._table.active
+
+    @property
+    def all(self) -> tuple[Lane, ...]:
+        """Every lane that is open."""
+        active = () if self._table.active is None else (self._table.active,)
+        return active + self._table.draining
+
+    @property
+    def depth(self) -> int:
+        """Count the images that wait or run, over all lanes."""
+        return sum(lane.depth for lane in self.all)
+
+    def lease(self, images: int) -> Lane:
+        """Lease the lane that answers a request of so many images; the caller releases it.
+
+        Raises:
+            NotReadyError: no lane is open.
+            BusyError: too many images wait already.
+        """
+        lane = choose(self._table)
+        if lane is None:
+            why = f": {self.why_none}" if self.why_none else ""
+            detail = f"no model is loaded{why}; publish one into the repository"
+            raise NotReadyError("not-ready", detail)
+        if lane.is_closed:
+            detail = f"the worker of {lane.id} was lost and is being replaced; try again"
+            raise NotReadyError("not-ready", detail)
+        depth = self.depth
+        if depth and depth + images > self._max_waiting_images:
+            limit = self._max_waiting_images
+            detail = f"{depth} images wait already, the limit is {limit}; try again later"
+            raise BusyError("queue-full", detail)
+        lane.lease()
+        return lane
+
+    def install(self, lane: Lane) -> None:
+        """Make a lane the active one; the old one drains and closes with its last lease."""
+        old, self._table = self._table.active, self._swept(lane)
+        if old is not None:
+            self._table = self._table._replace(draining=(*self._table.draining, old))
+            old.retire()
+        log.info("serving %s", lane.id)
+
+    def give_up_lost(self) -> None:
+        """Answer those who wait in a lane that will not answer them."""
+        for lane in self.all:
+            if lane.is_lost():
+                log.error("%s is given up: %s", lane.id, lane.trouble())
+                lane.give_up()
+        self._table = self._swept(self._table.active)
+
+    def close(self) -> None:
+        """Close every lane; whoever still waits is told that the service is shutting down."""
+        lanes = self.all
+        self._table = Table(None, ())
+        for lane in lanes:
+            lane.close(BusyError("shutting-down", "the service is shutting down"))
+        for lane in lanes:
+            lane.join(timeout_s=5)
+
+    def _swept(self, active: Lane | None) -> Table:
+        """Drop the lanes that have closed; the active one stays until it is replaced."""
+        return Table(active, tuple(lane for lane in self._table.draining if not lane.is_closed))

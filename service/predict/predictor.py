@@ -1,0 +1,30 @@
+"""The service without HTTP: encoded images in, answers out."""
+
+from collections.abc import Sequence
+
+from service.predict.lane import Answers
+from service.predict.lanes import Lanes
+
+
+class Predictor:
+    """Answers requests; knows no framework, so every protocol is a thin adapter before it."""
+
+    def __init__(self, lanes: Lanes) -> None:
+        """Answer by these lanes."""
+        self._lanes = lanes
+
+    async def predict(self, files: Sequence[bytes], *, explain: bool = False) -> Answers:
+        """Classify images, all by one version, from the same lane to the end.
+
+        Args:
+            files: encoded images, at least one.
+            explain: whether the layers' contributions are wanted.
+
+        Raises:
+            ServiceError: see `service.errors`; nothing else is raised.
+        """
+        lane = self._lanes.lease(len(files))
+        try:
+            return await lane.submit(files, explain=explain)
+        finally:
+            lane.release()

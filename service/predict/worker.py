@@ -1,0 +1,133 @@
+"""The thread that answers what waits in a lane: decode, run, hand the whole batch back."""
+
+import itertools
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from model.artifact.image import Pixels
+from model.artifact.outputs import CONTRIBUTIONS, PROBABILITIES, SCORES, Outputs
+from service.errors import OurFaultError, ServiceError
+from service.predict.batch import Job, JobQueue
+from service.predict.decode import Decode, LargePictureError
+from service.predict.loading import LoadedVersion
+
+log = logging.getLogger("goodserve")
+
+Outcome = Outputs | ServiceError
+Deliver = Callable[[list[tuple[Job, Outcome]]], None]
+
+_PLAIN = (SCORES, PROBABILITIES)
+_EXPLAINED = (SCORES, PROBABILITIES, CONTRIBUTIONS)
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """What a worker calls; all are called in its thread.
+
+    Attributes:
+        decode: turns a job's files into pixels.
+        decode_aside: takes a job with a large picture, which comes back to the queue decoded.
+        deliver: takes a batch's outcomes, one per job.
+        on_batch: hears the number of images of each run.
+    """
+
+    decode: Decode
+    decode_aside: Callable[[Job], None]
+    deliver: Deliver
+    on_batch: Callable[[int], None]
+
+
+class Worker:
+    """One thread of a lane. It ends when the queue is closed, or dies of what is no Exception."""
+
+    def __init__(
+        self,
+        version: LoadedVersion,
+        queue: JobQueue,
+        hooks: Hooks,
+        max_batch_size: int,
+        clock: Callable[[], float],
+    ) -> None:
+        """Begin to work."""
+        self._version = version
+        self._queue = queue
+        self._hooks = hooks
+        self._max_batch_size = max_batch_size
+        self._clock = clock
+        self.busy_since: float | None = None
+        self.complaint: str | None = None
+        # A daemon: a thread stuck in a session must not keep the process from ending.
+        self._thread = threading.Thread(target=self._work, name=f"{version.id}", daemon=True)
+        self._thread.start()
+
+    def is_alive(self) -> bool:
+        """Tell whether the thread still runs."""
+        return self._thread.is_alive()
+
+    def join(self, timeout_s: float) -> None:
+        """Wait for the thread to end."""
+        self._thread.join(timeout_s)
+
+    def _work(self) -> None:
+        while (jobs := self._queue.take(self._max_batch_size)) is not None:
+            self.busy_since = self._clock()
+            self._hooks.deliver(self._answered(jobs))
+            self.busy_since = None
+
+    def _answered(self, jobs: Sequence[Job]) -> list[tuple[Job, Outcome]]:
+        """Answer a batch; a job whose picture is decoded aside is not among the outcomes."""
+        outcomes: list[tuple[Job, Outcome]] = []
+        ready: list[tuple[Job, Pixels]] = []
+        for job in jobs:
+            try:
+                ready.append((job, self._pixels(job)))
+            except LargePictureError:
+                self._hooks.decode_aside(job)
+            except ServiceError as error:
+                outcomes.append((job, error))
+            except Exception:
+                log.exception("decoding an image failed: this is a fault of the service")
+                detail = "the service failed to decode the image; its log says why"
+                outcomes.append((job, OurFaultError("unexpected", detail)))
+        if ready:
+            outcomes += self._run(ready)
+        return outcomes
+
+    def _pixels(self, job: Job) -> Pixels:
+        if job.pixels is not None:
+            return job.pixels
+        height, width, _ = self._version.shape
+        return self._hooks.decode(job.files, height, width, quick=True)
+
+    def _run(self, ready: Sequence[tuple[Job, Pixels]]) -> list[tuple[Job, Outcome]]:
+        """Run jobs together; if that fails, each alone, so that none harms another."""
+        groups = [pixels for _, pixels in ready]
+        batch = groups[0] if len(groups) == 1 else np.concatenate(groups)
+        self._hooks.on_batch(len(batch))
+        wanted = _EXPLAINED if any(job.explain for job, _ in ready) else _PLAIN
+        try:
+            outputs = self._version.session(batch, wanted)
+        except Exception:  # onnxruntime's own errors share no public base
+            log.exception("a run of %d images failed", len(batch))
+            if len(ready) > 1:
+                return [outcome for each in ready for outcome in self._run([each])]
+            return [(ready[0][0], self._failed("a run failed"))]
+        edges = itertools.accumulate(map(len, groups), initial=0)
+        parts = [outputs.rows(start, stop) for start, stop in itertools.pairwise(edges)]
+        return [(job, self._sound(part)) for (job, _), part in zip(ready, parts, strict=True)]
+
+    def _sound(self, outputs: Outputs) -> Outcome:
+        """Refuse to answer with what is no number."""
+        if outputs.are_finite():
+            return outputs
+        log.error("%s answered NaN or infinity", self._version.id)
+        return self._failed("it answered NaN or infinity")
+
+    def _failed(self, complaint: str) -> OurFaultError:
+        self.complaint = complaint
+        detail = "the model failed on this input; the service's log says why"
+        return OurFaultError("inference-failed", detail)

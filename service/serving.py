@@ -1,0 +1,54 @@
+"""`goodserve serve`: the processes that serve, and what they are told."""
+
+import os
+import signal
+import sys
+import tempfile
+import types
+from pathlib import Path
+from typing import NoReturn
+
+import uvicorn
+
+from service.app import configure_logging, serving_device
+from service.settings import PREFIX, Settings
+
+
+def serve(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT, then answer what is in flight and exit 0.
+
+    Raises:
+        DeviceError: CUDA was asked for and does not work.
+    """
+    configure_logging(settings)
+    settings = settings.model_copy(update={"device": serving_device(settings)})
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # uvicorn raises the signal again when it has shut down: that is the end, not a failure.
+        signal.signal(number, _exit_quietly)
+    with tempfile.TemporaryDirectory(prefix="goodserve-metrics-") as folder:
+        if settings.workers > 1:
+            os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+            settings = settings.model_copy(update={"metrics_folder": Path(folder)})
+        _pass_on(settings)
+        uvicorn.run(
+            "service.app:create_worker_app",
+            factory=True,
+            host=settings.host,
+            port=settings.port,
+            workers=settings.workers,
+            access_log=settings.access_log,
+            log_level=settings.log_level,
+            timeout_graceful_shutdown=settings.shutdown_grace_s,
+            server_header=False,
+        )
+
+
+def _exit_quietly(_signal: int, _frame: types.FrameType | None) -> NoReturn:
+    sys.exit(0)
+
+
+def _pass_on(settings: Settings) -> None:
+    """Hand the settings to the worker processes: they read the environment as anyone would."""
+    for name, value in settings.model_dump(mode="json").items():
+        if value is not None:
+            os.environ[PREFIX + name.upper()] = str(value)
