@@ -153,6 +153,9 @@ class Manifest(Frozen):
     training: dict[str, Any]
     software: dict[str, str]
     data_sha256: Sha256
+    # A second graph (a prefix of the layers, an explaining one) would be a new field that
+    # defaults to none and names file, hash, size and outputs; store.py then writes, reads and
+    # checks that file as it does the model. Versions without the field stay valid.
     model_sha256: Sha256
     model_size_bytes: int = Field(ge=1)
     golden: tuple[Golden, ...] = Field(min_length=1)

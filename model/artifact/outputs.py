@@ -1,7 +1,7 @@
 """What a graph may give: one table of outputs, and the named tuple that carries them."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Literal, NamedTuple, Protocol, Self
+from typing import Any, Literal, NamedTuple, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,9 @@ BATCH_AXIS = "N"
 
 Scores = NDArray[np.float32]
 Shape = tuple[int | str, ...]
+# More than any output here has: an optional output that a later goodserve adds must not keep
+# this one from reading the manifest.
+DType = Literal["uint8", "float32", "float16", "int8", "int32", "int64", "bool"]
 
 
 class ContractError(Exception):
@@ -40,7 +43,7 @@ class TensorSpec(Frozen):
     """
 
     name: str
-    dtype: Literal["uint8", "float32"]
+    dtype: DType
     shape: Shape
     required: bool = True
 
@@ -51,15 +54,17 @@ class OutputKind(NamedTuple):
     Attributes:
         shape: gives the shape from the number of layers L and of classes K.
         required: whether every version must have this output.
+        dtype: of its elements.
     """
 
     shape: Callable[[int, int], Shape]
     required: bool
+    dtype: DType = "float32"
 
 
 OutputTable = Mapping[str, OutputKind]
 
-# All are float32. An optional output is a new row here, and nothing else: a version without it
+# An optional output is a new row here, and nothing else: a version without it
 # stays valid, one that has it carries it in `Outputs.optional`.
 OUTPUTS: OutputTable = {
     SCORES: OutputKind(lambda _l, k: (BATCH_AXIS, k), required=True),
@@ -81,10 +86,10 @@ class Outputs(NamedTuple):
     scores: Scores
     probabilities: Scores
     contributions: Scores | None = None
-    optional: Mapping[str, Scores] = {}
+    optional: Mapping[str, NDArray[Any]] = {}
 
     @classmethod
-    def named(cls, values: Mapping[str, Scores]) -> Self:
+    def named(cls, values: Mapping[str, NDArray[Any]]) -> Self:
         """Sort a run's arrays by name into the tuple."""
         optional = {name: array for name, array in values.items() if name not in cls._fields}
         contributions = values.get(CONTRIBUTIONS)
@@ -130,7 +135,7 @@ def output_spec(
     """Describe one output of the table."""
     kind = table[name]
     shape = kind.shape(num_layers, num_classes)
-    return TensorSpec(name=name, dtype="float32", shape=shape, required=kind.required)
+    return TensorSpec(name=name, dtype=kind.dtype, shape=shape, required=kind.required)
 
 
 def check_outputs(

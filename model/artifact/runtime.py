@@ -18,7 +18,7 @@ Device = Literal["cpu", "cuda"]
 log = logging.getLogger("goodserve")
 
 _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
-_DTYPES = {"tensor(uint8)": "uint8", "tensor(float)": "float32"}
+_DTYPES = {"float": "float32", "double": "float64"}  # where onnxruntime's names are not ours
 
 
 class DeviceError(Exception):
@@ -137,7 +137,8 @@ def _check_node(node: onnxruntime.NodeArg, spec: TensorSpec) -> None:
     """Compare name, dtype and shape; a dynamic first axis is the batch, whatever its name."""
     batch, *rest = node.shape
     shape = (batch if isinstance(batch, int) else BATCH_AXIS, *rest)
-    found = (node.name, _DTYPES.get(node.type, node.type), shape)
+    dtype = node.type.removeprefix("tensor(").removesuffix(")")
+    found = (node.name, _DTYPES.get(dtype, dtype), shape)
     wanted = (spec.name, spec.dtype, spec.shape)
     if found != wanted:
         message = f"the model has {found}, its manifest says {wanted}"

@@ -1,4 +1,4 @@
-"""An empty repository, and how to fill it."""
+"""An empty repository, and models to fill it with."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import pytest
 
 from model.artifact.repository import ModelRepository
 from model.artifact.version import VersionId
-from tests.trained import SmallModel
+from tests.model.artifact.tiny import TinyModel, tiny_model
 
 
 @pytest.fixture
@@ -15,6 +15,12 @@ def repository(tmp_path: Path) -> ModelRepository:
     return ModelRepository(tmp_path / "repository")
 
 
-def publish(repository: ModelRepository, small: SmallModel, name: str = "colours") -> VersionId:
-    """Publish a small model."""
-    return repository.publish(name, small.model, small.manifest)
+@pytest.fixture(scope="session")
+def tiny_models() -> list[TinyModel]:
+    """Write three models: alike in shape, unlike in weights."""
+    return [tiny_model(seed) for seed in range(3)]
+
+
+def publish(repository: ModelRepository, tiny: TinyModel, name: str = "colours") -> VersionId:
+    """Publish a tiny model."""
+    return repository.publish(name, tiny.model, tiny.manifest)

@@ -15,29 +15,29 @@ from model.artifact.version import (
     VersionId,
 )
 from tests.model.artifact.conftest import publish
-from tests.trained import SmallModel
+from tests.model.artifact.tiny import TinyModel
 
 
 def test_what_was_published_is_read_again(
-    repository: ModelRepository, small_models: list[SmallModel]
+    repository: ModelRepository, tiny_models: list[TinyModel]
 ) -> None:
     """A version's bytes and manifest come back as they went in."""
-    published = publish(repository, small_models[0])
+    published = publish(repository, tiny_models[0])
 
     stored = repository.read(published)
 
     assert str(published) == "colours/1"
-    assert stored.model == small_models[0].model
-    assert stored.manifest == small_models[0].manifest
+    assert stored.model == tiny_models[0].model
+    assert stored.manifest == tiny_models[0].manifest
 
 
 def test_versions_count_up_by_name(
-    repository: ModelRepository, small_models: list[SmallModel]
+    repository: ModelRepository, tiny_models: list[TinyModel]
 ) -> None:
     """Each name counts for itself, and ten comes after nine."""
     for _ in range(10):
-        publish(repository, small_models[0])
-    publish(repository, small_models[0], "other")
+        publish(repository, tiny_models[0])
+    publish(repository, tiny_models[0], "other")
 
     found = [str(version) for version in repository.versions()]
 
@@ -45,19 +45,19 @@ def test_versions_count_up_by_name(
 
 
 def test_publishing_alone_activates_nothing(
-    repository: ModelRepository, small_models: list[SmallModel]
+    repository: ModelRepository, tiny_models: list[TinyModel]
 ) -> None:
     """A new version serves only when somebody says so."""
-    publish(repository, small_models[0])
+    publish(repository, tiny_models[0])
 
     assert repository.active() is None
 
 
 def test_rollback_goes_back_step_by_step(
-    repository: ModelRepository, small_models: list[SmallModel]
+    repository: ModelRepository, tiny_models: list[TinyModel]
 ) -> None:
     """Every activation can be taken back, in order, and then there is nothing left."""
-    versions = [publish(repository, small) for small in small_models]
+    versions = [publish(repository, tiny) for tiny in tiny_models]
     for version in versions:
         repository.activate(version)
     repository.activate(versions[2])
@@ -70,10 +70,10 @@ def test_rollback_goes_back_step_by_step(
 
 
 def test_a_published_version_is_read_only(
-    repository: ModelRepository, small_models: list[SmallModel]
+    repository: ModelRepository, tiny_models: list[TinyModel]
 ) -> None:
     """Files of a version may be read by all and written by none."""
-    folder = repository.root / str(publish(repository, small_models[0]))
+    folder = repository.root / str(publish(repository, tiny_models[0]))
 
     modes = {path.name: path.stat().st_mode & 0o777 for path in folder.iterdir()}
 
@@ -82,11 +82,11 @@ def test_a_published_version_is_read_only(
 
 
 def test_a_model_other_than_its_manifests_is_not_published(
-    repository: ModelRepository, small_models: list[SmallModel]
+    repository: ModelRepository, tiny_models: list[TinyModel]
 ) -> None:
     """Publishing checks the hash, and leaves nothing behind when it does not fit."""
     with pytest.raises(BrokenVersionError, match=r"colours is corrupt: model\.onnx has sha256"):
-        repository.publish("colours", small_models[1].model, small_models[0].manifest)
+        repository.publish("colours", tiny_models[1].model, tiny_models[0].manifest)
 
     assert repository.versions() == []
 
@@ -118,12 +118,12 @@ def cut_manifest(folder: Path) -> None:
 )
 def test_a_broken_version_is_neither_read_nor_activated(
     repository: ModelRepository,
-    small_models: list[SmallModel],
+    tiny_models: list[TinyModel],
     damage: Callable[[Path], object],
     message: str,
 ) -> None:
     """Corrupt, cut and half-written versions are told apart and refused."""
-    sound, broken = publish(repository, small_models[0]), publish(repository, small_models[1])
+    sound, broken = publish(repository, tiny_models[0]), publish(repository, tiny_models[1])
     repository.activate(sound)
     damage(repository.root / str(broken))
 
@@ -148,13 +148,13 @@ def test_a_missing_version_is_unknown(repository: ModelRepository) -> None:
 
 
 def test_publishers_at_once_get_versions_of_their_own(
-    repository: ModelRepository, small_models: list[SmallModel]
+    repository: ModelRepository, tiny_models: list[TinyModel]
 ) -> None:
     """Eight threads publish and activate together; nothing is lost or overwritten."""
     published: list[VersionId] = []
 
     def work() -> None:
-        version = publish(repository, small_models[0])
+        version = publish(repository, tiny_models[0])
         repository.activate(version)
         published.append(version)
 
@@ -170,10 +170,10 @@ def test_publishers_at_once_get_versions_of_their_own(
 
 
 def test_a_stray_file_does_not_block_the_next_version(
-    repository: ModelRepository, small_models: list[SmallModel]
+    repository: ModelRepository, tiny_models: list[TinyModel]
 ) -> None:
     """A file that is named like a version takes the number, and the next one is free."""
-    publish(repository, small_models[0])
+    publish(repository, tiny_models[0])
     (repository.root / "colours" / "2").write_text("stray")
 
-    assert str(publish(repository, small_models[0])) == "colours/3"
+    assert str(publish(repository, tiny_models[0])) == "colours/3"

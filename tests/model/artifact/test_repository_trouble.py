@@ -15,7 +15,7 @@ from model.artifact.repository import ModelRepository
 from model.artifact.version import RepositoryError, UnknownVersionError, VersionId
 from tests.conftest import ROOT
 from tests.model.artifact.conftest import publish
-from tests.trained import SmallModel
+from tests.model.artifact.tiny import TinyModel
 
 NOT_AS_ROOT = pytest.mark.skipif(os.geteuid() == 0, reason="root may read and write anywhere")
 
@@ -63,29 +63,29 @@ def files(folder: Path) -> list[str]:
     return sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.name != ".lock")
 
 
-@pytest.mark.parametrize("size_bytes", [10, 10_000])
+@pytest.mark.parametrize("size_bytes", [10, 2000])
 def test_publishing_without_room_is_an_error_that_says_so(
-    repository: ModelRepository, small_models: list[SmallModel], size_bytes: int
+    repository: ModelRepository, tiny_models: list[TinyModel], size_bytes: int
 ) -> None:
-    """The message names folder, cause and remedy, and nothing of the version is left."""
-    publish(repository, small_models[0])
+    """With no room for the model or for its manifest, nothing is left of the version."""
+    publish(repository, tiny_models[0])
     before = files(repository.root)
 
     with (
         room_for(size_bytes),
         pytest.raises(RepositoryError, match=r"repository cannot be written: File too large; make"),
     ):
-        publish(repository, small_models[1])
+        publish(repository, tiny_models[1])
 
     assert files(repository.root) == before
-    assert str(publish(repository, small_models[1])) == "colours/2"
+    assert str(publish(repository, tiny_models[1])) == "colours/2"
 
 
 def test_activating_without_room_is_an_error_that_says_so(
-    repository: ModelRepository, small_models: list[SmallModel]
+    repository: ModelRepository, tiny_models: list[TinyModel]
 ) -> None:
     """What was active stays so, for activating and for rolling back."""
-    first, second = (publish(repository, small) for small in small_models[:2])
+    first, second = (publish(repository, tiny) for tiny in tiny_models[:2])
     repository.activate(first)
     repository.activate(second)
     before = files(repository.root)
@@ -102,25 +102,25 @@ def test_activating_without_room_is_an_error_that_says_so(
 
 @pytest.mark.parametrize("at", ["model.onnx", "manifest.json", "colours/2"])
 def test_a_killed_publisher_leaves_no_version(
-    repository: ModelRepository, small_models: list[SmallModel], at: str
+    repository: ModelRepository, tiny_models: list[TinyModel], at: str
 ) -> None:
     """Wherever it died there is no version, and the next publisher sweeps up."""
-    publish(repository, small_models[0])
+    publish(repository, tiny_models[0])
     kill_a_writer(repository, at)
     (left,) = repository.root.glob("colours/.staging-*")
     assert len(repository.versions()) == 1
 
-    published = publish(repository, small_models[1])
+    published = publish(repository, tiny_models[1])
 
     assert str(published) == "colours/2"
     assert not left.exists()
 
 
 def test_what_a_killed_activator_left_is_swept_away(
-    repository: ModelRepository, small_models: list[SmallModel]
+    repository: ModelRepository, tiny_models: list[TinyModel]
 ) -> None:
     """The file it had written aside goes with the next activation."""
-    first = publish(repository, small_models[0])
+    first = publish(repository, tiny_models[0])
     repository.activate(first)
     kill_a_writer(repository, "active.json")
     assert len(list(repository.root.glob(".active.json.*"))) == 1
@@ -133,10 +133,10 @@ def test_what_a_killed_activator_left_is_swept_away(
 
 
 def test_activating_mends_a_damaged_active_file(
-    repository: ModelRepository, small_models: list[SmallModel]
+    repository: ModelRepository, tiny_models: list[TinyModel]
 ) -> None:
     """A damaged active.json is an error to read, and activating replaces it."""
-    version = publish(repository, small_models[0])
+    version = publish(repository, tiny_models[0])
     (repository.root / "active.json").write_text("{")
 
     with pytest.raises(RepositoryError, match=r"active\.json cannot be read"):
@@ -147,10 +147,10 @@ def test_activating_mends_a_damaged_active_file(
 
 
 def test_a_bad_name_in_the_active_file_counts_as_damage(
-    repository: ModelRepository, small_models: list[SmallModel]
+    repository: ModelRepository, tiny_models: list[TinyModel]
 ) -> None:
     """It is not carried along into a history that can never be rolled back to."""
-    version = publish(repository, small_models[0])
+    version = publish(repository, tiny_models[0])
     (repository.root / "active.json").write_text('{"active": "Bad Name/x"}')
 
     with pytest.raises(RepositoryError, match=r"active\.json cannot be read"):
@@ -163,23 +163,23 @@ def test_a_bad_name_in_the_active_file_counts_as_damage(
 
 @NOT_AS_ROOT
 def test_a_folder_that_may_not_be_written_is_an_error(
-    repository: ModelRepository, small_models: list[SmallModel]
+    repository: ModelRepository, tiny_models: list[TinyModel]
 ) -> None:
     """Publishing into a read-only folder says why it fails."""
     repository.root.mkdir()
     repository.root.chmod(0o555)
 
     with pytest.raises(RepositoryError, match="cannot be locked for writing: Permission denied"):
-        publish(repository, small_models[0])
+        publish(repository, tiny_models[0])
 
 
 @NOT_AS_ROOT
 @pytest.mark.parametrize("closed", [".", "colours"])
 def test_a_folder_that_may_not_be_read_is_not_empty(
-    repository: ModelRepository, small_models: list[SmallModel], closed: str
+    repository: ModelRepository, tiny_models: list[TinyModel], closed: str
 ) -> None:
     """What cannot be listed is an error, for the repository and for each name in it."""
-    publish(repository, small_models[0])
+    publish(repository, tiny_models[0])
     folder = repository.root / closed
     folder.chmod(0)
     try:

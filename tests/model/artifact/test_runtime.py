@@ -6,7 +6,7 @@ import pytest
 
 from model.artifact.outputs import ContractError
 from model.artifact.runtime import DeviceError, OnnxSession, resolve_device
-from tests.trained import SmallModel
+from tests.model.artifact.tiny import TinyModel
 
 HAS_CUDA = "CUDAExecutionProvider" in onnxruntime.get_available_providers()
 
@@ -36,15 +36,15 @@ def test_auto_takes_the_cpu_where_there_is_nothing_else() -> None:
 
 @pytest.mark.skipif(HAS_CUDA, reason="this onnxruntime has CUDA")
 @pytest.mark.filterwarnings("ignore:Specified provider 'CUDAExecutionProvider':UserWarning")
-def test_a_session_that_fell_back_is_refused(small_models: list[SmallModel]) -> None:
+def test_a_session_that_fell_back_is_refused(tiny_models: list[TinyModel]) -> None:
     """Onnxruntime falls back to the CPU by itself; the session notices."""
     with pytest.raises(DeviceError, match="fell back from CUDAExecutionProvider to CPU"):
-        OnnxSession(small_models[0].model, "cuda")
+        OnnxSession(tiny_models[0].model, "cuda")
 
 
-def test_a_session_answers_any_batch(small_models: list[SmallModel]) -> None:
+def test_a_session_answers_any_batch(tiny_models: list[TinyModel]) -> None:
     """Three float32 outputs, one row per image."""
-    session = OnnxSession(small_models[0].model, "cpu")
+    session = OnnxSession(tiny_models[0].model, "cpu")
 
     for number in (1, 5):
         scores, probabilities, contributions, _ = session(np.zeros((number, 16, 16, 3), np.uint8))
@@ -60,13 +60,13 @@ def test_bytes_that_are_no_model_are_refused() -> None:
         OnnxSession(b"no model", "cpu")
 
 
-def test_a_graph_with_other_layers_is_refused(small_models: list[SmallModel]) -> None:
+def test_a_graph_with_other_layers_is_refused(tiny_models: list[TinyModel]) -> None:
     """Names, dtypes and shapes must be those of the manifest."""
-    manifest = small_models[0].manifest
+    manifest = tiny_models[0].manifest
     longer = manifest.outputs[2].model_copy(update={"shape": ("N", 7, 3)})
     changed = manifest.model_copy(update={"outputs": (*manifest.outputs[:2], longer)})
 
-    session = OnnxSession(small_models[0].model, "cpu")
+    session = OnnxSession(tiny_models[0].model, "cpu")
 
     session.check(manifest)
     with pytest.raises(ContractError, match=r"\('N', 2, 3\)\), its manifest says .*'N', 7, 3"):
