@@ -1,15 +1,18 @@
 """`goodserve serve`: the processes that serve, and what they are told."""
 
+import multiprocessing
 import os
 import signal
 import sys
 import tempfile
 import types
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import NoReturn
 
 import uvicorn
 
+from model.artifact.runtime import Device, has_cuda
 from service.app import configure_logging, serving_device
 from service.settings import PREFIX, Settings
 
@@ -21,7 +24,7 @@ def serve(settings: Settings) -> None:
         DeviceError: CUDA was asked for and does not work.
     """
     configure_logging(settings)
-    settings = settings.model_copy(update={"device": serving_device(settings)})
+    settings = settings.model_copy(update={"device": _device_tried_apart(settings)})
     for number in (signal.SIGTERM, signal.SIGINT):
         # uvicorn raises the signal again when it has shut down: that is the end, not a failure.
         signal.signal(number, _exit_quietly)
@@ -41,6 +44,18 @@ def serve(settings: Settings) -> None:
             timeout_graceful_shutdown=settings.shutdown_grace_s,
             server_header=False,
         )
+
+
+def _device_tried_apart(settings: Settings) -> Device:
+    """Find out where to run in a process that ends: the supervisor must hold no GPU memory.
+
+    Raises:
+        DeviceError: CUDA was asked for and does not work.
+    """
+    if settings.device == "cpu" or not has_cuda():
+        return serving_device(settings)
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
+        return process.submit(serving_device, settings).result()
 
 
 def _exit_quietly(_signal: int, _frame: types.FrameType | None) -> NoReturn:

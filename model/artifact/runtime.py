@@ -90,6 +90,11 @@ class OnnxSession:
         return Outputs.named(dict(zip(names, arrays, strict=True)))
 
 
+def has_cuda() -> bool:
+    """Tell whether this onnxruntime was built for CUDA; whether that works is another question."""
+    return _PROVIDERS["cuda"] in onnxruntime.get_available_providers()
+
+
 def resolve_device(wanted: Literal["auto", "cpu", "cuda"], probe: Callable[[], bytes]) -> Device:
     """Say where to run, by really loading a model there.
 
@@ -118,7 +123,7 @@ def resolve_device(wanted: Literal["auto", "cpu", "cuda"], probe: Callable[[], b
 
 def _open_on_cuda(probe: Callable[[], bytes]) -> None:
     """Open a session on CUDA, or raise `DeviceError` or `ContractError`."""
-    if _PROVIDERS["cuda"] not in onnxruntime.get_available_providers():
+    if not has_cuda():
         message = "this onnxruntime has no CUDA"
         raise DeviceError(message)
     # Finds the CUDA libraries that pip installed, which the linker does not.

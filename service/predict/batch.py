@@ -2,6 +2,7 @@
 
 import asyncio
 import queue
+from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -54,39 +55,35 @@ class JobQueue:
     def __init__(self) -> None:
         """Begin empty and open."""
         # SimpleQueue is written in C: a put that wakes the worker costs a microsecond.
-        self._queue: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
-        self._held_back: Job | None = None
+        self._arrivals: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._waiting: deque[Job] = deque()  # the worker's alone
+        self._is_closed = False
 
     def put(self, job: Job) -> None:
         """Let a job wait; any thread may."""
-        self._queue.put(job)
+        self._arrivals.put(job)
 
     def close(self) -> None:
-        """Have `take` give None once what waits before is taken."""
-        self._queue.put(None)
+        """Have `take` give None once what waits is taken; any thread may."""
+        self._arrivals.put(None)
 
     def take(self, limit: int) -> list[Job] | None:
         """Wait for the next batch, of up to `limit` images; None when the queue is closed.
 
         Callers who went away are left out, so the batch may be empty.
         """
-        job = self._held_back or self._queue.get()
-        self._held_back = None
-        batch: list[Job] = []
-        images = 0
-        while job is not None:
-            size = len(job.files)
-            if batch and images + size > limit:
-                self._held_back = job
-                return batch
-            if not job.future.done():
-                batch.append(job)
-                images += size
-            try:
-                job = self._queue.get_nowait()
-            except queue.Empty:
-                return batch
-        if batch:
-            self._queue.put(None)
-            return batch
-        return None
+        if not self._waiting and not self._is_closed:
+            self._receive(self._arrivals.get())
+        while not self._arrivals.empty():
+            self._receive(self._arrivals.get())
+        if not self._waiting and self._is_closed:
+            return None
+        count = fitting((len(job.files) for job in self._waiting), limit)
+        jobs = [self._waiting.popleft() for _ in range(count)]
+        return [job for job in jobs if not job.future.done()]
+
+    def _receive(self, job: Job | None) -> None:
+        if job is None:
+            self._is_closed = True
+        else:
+            self._waiting.append(job)

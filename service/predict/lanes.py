@@ -76,10 +76,11 @@ class Lanes:
 
     def install(self, lane: Lane) -> None:
         """Make a lane the active one; the old one drains and closes with its last lease."""
-        old, self._table = self._table.active, self._swept(lane)
+        old = self._table.active
         if old is not None:
-            self._table = self._table._replace(draining=(*self._table.draining, old))
             old.retire()
+            self._table = self._table._replace(draining=(*self._table.draining, old))
+        self._table = self._swept(lane)
         log.info("serving %s", lane.id)
 
     def give_up_lost(self) -> None:

@@ -11,14 +11,14 @@ import httpx
 import numpy as np
 import onnxruntime
 import uvicorn
-from fastapi import FastAPI
 
 from model.artifact.image import Pixels
 from model.artifact.outputs import Scores
 from model.artifact.repository import ModelRepository
 from model.artifact.version import VersionId
-from service.app import create_app
+from service.app import App, create_app
 from service.settings import Settings
+from tests.service.fakes import FakeSession
 from tests.trained import SmallModel
 
 NAMES = ["scores", "probabilities", "contributions"]
@@ -33,14 +33,20 @@ def filled_repository(root: Path, small_models: Sequence[SmallModel]) -> ModelRe
     return repository
 
 
-def app_on(root: Path, **settings: Any) -> FastAPI:
+def app_on(root: Path, **settings: Any) -> App:
     """Make an application on a repository, looking for swaps twenty times a second."""
     given = {"repository": root, "device": "cpu", "poll_interval_s": 0.05, **settings}
     return create_app(Settings(**given))
 
 
+def fake_app_on(root: Path, *, session: FakeSession | None = None, **settings: Any) -> App:
+    """Make an application on a repository of fakes; everything else in it is real."""
+    given = {"repository": root, "device": "cpu", "poll_interval_s": 0.05, **settings}
+    return create_app(Settings(**given), lambda _model: session or FakeSession())
+
+
 @contextmanager
-def served(app: FastAPI) -> Iterator[httpx.Client]:
+def served(app: App) -> Iterator[httpx.Client]:
     """Serve an application for real, on a free port, and give a client for it."""
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning"))
     thread = threading.Thread(target=server.run)

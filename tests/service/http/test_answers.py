@@ -1,10 +1,8 @@
 """Answers: three ways to send, top classes, exact explanations, metrics, listings."""
 
 import base64
-import socket
 import threading
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import httpx
@@ -12,23 +10,25 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from model.artifact.image import to_pixels
+from model.artifact.image import Pixels, to_pixels
+from model.artifact.outputs import Outputs
+from service.app import create_app
+from service.http.schemas import PredictResponse
+from service.settings import Settings
 from tests.pictures import coloured, encoded
-from tests.service.models import app_on, filled_repository, scores_alone, served
-from tests.trained import SmallModel
+from tests.service.fakes import FakeDecode, FakeSession, fake_repository
+from tests.service.models import fake_app_on, served
 
 PICTURES = [coloured(label, seed) for seed, label in enumerate(("red", "blue", "green", "red"))]
 FILES = [encoded(picture) for picture in PICTURES]
 
 
 @pytest.fixture(scope="module")
-def client(
-    small_models: list[SmallModel], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[httpx.Client]:
-    """Serve a small model for real."""
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    """Serve a fake session that knows three colours, over real sockets."""
     root = tmp_path_factory.mktemp("answers")
-    filled_repository(root, small_models)
-    with served(app_on(root)) as client:
+    fake_repository(root, versions=3)
+    with served(fake_app_on(root)) as client:
         yield client
 
 
@@ -65,16 +65,14 @@ def test_the_answer_has_the_documented_form(client: httpx.Client) -> None:
     assert sum(c["goodness"] for c in classes) == pytest.approx(0, abs=1e-5)
 
 
-def test_many_images_come_back_in_their_order(
-    client: httpx.Client, small_models: list[SmallModel]
-) -> None:
+def test_many_images_come_back_in_their_order(client: httpx.Client) -> None:
     """Each image's scores are those it has alone."""
     files = [("image", (f"{i}.png", data)) for i, data in enumerate(FILES)]
 
     predictions = client.post("/predict", files=files).json()["predictions"]
 
     pixels = np.stack([to_pixels(picture, 16, 16) for picture in PICTURES])
-    expected = scores_alone(small_models[0].model, pixels)
+    expected = FakeSession()(pixels).scores
     for prediction, scores in zip(predictions, expected, strict=True):
         found = {c["label"]: c["goodness"] for c in prediction["classes"]}
         assert list(found.values()) == pytest.approx(sorted(scores, reverse=True), abs=1e-4)
@@ -117,21 +115,6 @@ def test_more_classes_than_there_are_gives_all(client: httpx.Client) -> None:
     assert len(response.json()["predictions"][0]["classes"]) == 3
 
 
-def test_models_lists_what_there_is(client: httpx.Client) -> None:
-    """Every version with its labels, size and accuracy, and which one serves."""
-    answer = client.get("/models").json()
-
-    assert answer["serving"] == {"name": "colours", "version": "1"}
-    assert answer["device"] == "cpu"
-    assert [(v["version"], v["is_active"]) for v in answer["versions"]] == [
-        ("1", True),
-        ("2", False),
-        ("3", False),
-    ]
-    assert answer["versions"][0]["labels"] == ["blue", "green", "red"]
-    assert answer["versions"][0]["accuracy_n"] > 0
-
-
 def metric(client: httpx.Client, name: str) -> float:
     """Read one number off /metrics."""
     lines = client.get("/metrics").text.splitlines()
@@ -169,13 +152,11 @@ def test_the_documentation_shows_every_way_to_send(client: httpx.Client) -> None
     assert client.get("/docs").status_code == 200
 
 
-def test_callers_at_once_share_runs_and_keep_their_own_rows(
-    client: httpx.Client, small_models: list[SmallModel]
-) -> None:
+def test_callers_at_once_share_runs_and_keep_their_own_rows(client: httpx.Client) -> None:
     """Sixteen threads, each with its own pictures, each with its own right answers."""
     generator = np.random.default_rng(5)
     pixels = generator.integers(0, 256, (16, 16, 16, 3), np.uint8)
-    expected = scores_alone(small_models[0].model, pixels)
+    expected = FakeSession()(pixels).scores
     wrong: list[str] = []
 
     def work(index: int) -> None:
@@ -195,81 +176,50 @@ def test_callers_at_once_share_runs_and_keep_their_own_rows(
     assert wrong == []
 
 
-def test_without_a_model_the_service_lives_but_is_not_ready(tmp_path: Path) -> None:
-    """An empty repository is no crash: 503 says what to do, and liveness is 200."""
-    with served(app_on(tmp_path)) as client:
-        predicted, ready = client.post("/predict", content=FILES[0]), client.get("/health/ready")
-        live = client.get("/health/live")
+def test_a_model_that_answers_nan_is_not_served(tmp_path: Path) -> None:
+    """A 500 that is counted, never a 200 with nulls; readiness turns red until it is replaced."""
+    fake_repository(tmp_path)
+    session = SickSession()
 
-    assert (predicted.status_code, ready.status_code, live.status_code) == (503, 503, 200)
-    assert predicted.headers["retry-after"] == "1"
-    assert "no model is loaded; publish one" in predicted.json()["detail"]
-    assert ready.json() == {"status": "not ready"}
+    with served(fake_app_on(tmp_path, session=session, poll_interval_s=60)) as client:
+        session.is_sick = True
+        answer, ready = client.post("/predict", content=FILES[0]), client.get("/health/ready")
+        failures = metric(client, 'goodserve_requests_total{outcome="server_error"}')
 
-
-def test_too_many_requests_are_turned_away(small_models: list[SmallModel], tmp_path: Path) -> None:
-    """Beyond the limit of requests in flight a caller gets 503, and others are served."""
-    filled_repository(tmp_path, small_models[:1])
-    statuses: list[int] = []
-
-    with served(app_on(tmp_path, max_concurrent_requests=1)) as client:
-
-        def work() -> None:
-            statuses.extend(
-                client.post("/predict", content=FILES[0]).status_code for _ in range(25)
-            )
-
-        threads = [threading.Thread(target=work) for _ in range(16)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-
-    assert set(statuses) == {200, 503}
+    assert (answer.status_code, answer.json()["type"][-16:]) == (500, "inference-failed")
+    assert ready.status_code == 503
+    assert ready.json()["trouble"] == "colours/1: it answered NaN or infinity"
+    assert failures == 1
 
 
-def test_a_body_that_does_not_come_is_given_up(
-    small_models: list[SmallModel], tmp_path: Path
-) -> None:
-    """A caller who stops in the middle of a body is told so, and its place is free again."""
-    filled_repository(tmp_path, small_models[:1])
-    settings = {"read_timeout_s": 0.2, "max_concurrent_requests": 1}
+class SickSession(FakeSession):
+    """A session whose weights break while it serves."""
 
-    with served(app_on(tmp_path, **settings)) as client:
-        url = client.base_url
-        head = b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: 999\r\n\r\n"
-        with socket.create_connection((url.host, url.port or 80), timeout=10) as connection:
-            connection.sendall(head + FILES[0][:10])
-            answer = connection.recv(4096)
-            is_closed = connection.recv(4096) == b""
-        assert client.post("/predict", content=FILES[0]).status_code == 200
+    is_sick = False
 
-    assert answer.startswith(b"HTTP/1.1 408")
-    assert b"connection: close" in answer
-    assert b"the body did not come within 0.2 s" in answer
-    assert is_closed
+    def __call__(self, pixels: Pixels, wanted: Sequence[str] | None = None) -> Outputs:
+        """Answer, or answer with what is no number."""
+        outputs = super().__call__(pixels, wanted)
+        return outputs._replace(scores=outputs.scores * np.nan) if self.is_sick else outputs
 
 
-def test_bodies_together_may_hold_so_many_bytes(
-    small_models: list[SmallModel], tmp_path: Path
-) -> None:
-    """While one large body waits for its end, another gets 503; then there is room again."""
-    filled_repository(tmp_path, small_models[:1])
-    settings = {"max_request_bytes": 30_000, "max_bytes_in_flight": 30_000, "read_timeout_s": 5}
+def test_a_bug_in_decoding_is_a_500(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """It is logged, and the picture is not called damaged."""
+    fake_repository(tmp_path)
+    settings = Settings(repository=tmp_path, device="cpu")
+    decode = FakeDecode({FILES[0][0]: TypeError("a planted bug")})
 
-    with served(app_on(tmp_path, **settings)) as client:
-        url = client.base_url
-        head = b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: 30000\r\n\r\n"
-        with socket.create_connection((url.host, url.port or 80), timeout=10) as connection:
-            connection.sendall(head + b"x" * 29_999)
-            until_status(client, 503)
-            connection.sendall(b"x")
-            assert connection.recv(4096).startswith(b"HTTP/1.1 400")
-        until_status(client, 200)
+    with served(create_app(settings, lambda _model: FakeSession(), decode)) as client:
+        answer = client.post("/predict", content=FILES[0])
+
+    assert (answer.status_code, answer.json()["type"][-10:]) == (500, "unexpected")
+    assert "a planted bug" in caplog.text
 
 
-def until_status(client: httpx.Client, status: int) -> None:
-    """Send until the answer has this status."""
-    deadline = time.monotonic() + 5
-    while client.post("/predict", content=FILES[0]).status_code != status:
-        assert time.monotonic() < deadline
+def test_the_documented_form_is_the_answers_form(client: httpx.Client) -> None:
+    """The schema in the OpenAPI document reads what is sent, field by field."""
+    answer = client.post("/predict?explain=true", content=FILES[0])
+
+    read = PredictResponse.model_validate_json(answer.content, strict=True)
+
+    assert read.model_dump(exclude_none=True) == answer.json()

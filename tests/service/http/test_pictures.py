@@ -9,20 +9,18 @@ import pytest
 from PIL import Image
 
 from tests.pictures import coloured, encoded
-from tests.service.models import app_on, filled_repository, served
-from tests.trained import SmallModel
+from tests.service.fakes import fake_repository
+from tests.service.models import fake_app_on, served
 
 RED = coloured("red", seed=999)
 
 
 @pytest.fixture(scope="module")
-def client(
-    small_models: list[SmallModel], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[httpx.Client]:
-    """Serve a small model that knows three colours."""
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    """Serve a fake session that knows three colours, over real sockets."""
     root = tmp_path_factory.mktemp("pictures")
-    filled_repository(root, small_models[:1])
-    with served(app_on(root)) as client:
+    fake_repository(root)
+    with served(fake_app_on(root)) as client:
         yield client
 
 

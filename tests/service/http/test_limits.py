@@ -1,0 +1,91 @@
+"""What is let in: requests, bytes and seconds; and what is said where nothing serves."""
+
+import socket
+import threading
+import time
+from pathlib import Path
+
+import httpx
+
+from tests.pictures import coloured, encoded
+from tests.service.fakes import fake_repository
+from tests.service.models import fake_app_on, served
+
+FILES = [encoded(coloured("red", 0))]
+
+
+def test_without_a_model_the_service_lives_but_is_not_ready(tmp_path: Path) -> None:
+    """An empty repository is no crash: 503 says what to do, and liveness is 200."""
+    with served(fake_app_on(tmp_path)) as client:
+        predicted, ready = client.post("/predict", content=FILES[0]), client.get("/health/ready")
+        live = client.get("/health/live")
+
+    assert (predicted.status_code, ready.status_code, live.status_code) == (503, 503, 200)
+    assert predicted.headers["retry-after"] == "1"
+    assert "no model is loaded; publish one" in predicted.json()["detail"]
+    assert ready.json() == {"status": "not ready"}
+
+
+def test_too_many_requests_are_turned_away(tmp_path: Path) -> None:
+    """Beyond the limit of requests in flight a caller gets 503, and others are served."""
+    fake_repository(tmp_path)
+    statuses: list[int] = []
+
+    with served(fake_app_on(tmp_path, max_concurrent_requests=1)) as client:
+
+        def work() -> None:
+            statuses.extend(
+                client.post("/predict", content=FILES[0]).status_code for _ in range(25)
+            )
+
+        threads = [threading.Thread(target=work) for _ in range(16)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    assert set(statuses) == {200, 503}
+
+
+def test_a_body_that_does_not_come_is_given_up(tmp_path: Path) -> None:
+    """A caller who stops in the middle of a body is told so, and its place is free again."""
+    fake_repository(tmp_path)
+
+    with served(fake_app_on(tmp_path, read_timeout_s=0.2, max_concurrent_requests=1)) as client:
+        url = client.base_url
+        head = b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: 999\r\n\r\n"
+        with socket.create_connection((url.host, url.port or 80), timeout=10) as connection:
+            connection.sendall(head + FILES[0][:10])
+            answer = connection.recv(4096)
+            is_closed = connection.recv(4096) == b""
+        assert client.post("/predict", content=FILES[0]).status_code == 200
+
+    assert answer.startswith(b"HTTP/1.1 408")
+    assert b"connection: close" in answer
+    assert b"the body did not come within 0.2 s" in answer
+    assert is_closed
+
+
+def test_bodies_together_may_hold_so_many_bytes(tmp_path: Path) -> None:
+    """While one large body waits for its end, another gets 503; then there is room again."""
+    fake_repository(tmp_path)
+    app = fake_app_on(
+        tmp_path, max_request_bytes=30_000, max_bytes_in_flight=30_000, read_timeout_s=5
+    )
+
+    with served(app) as client:
+        url = client.base_url
+        head = b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: 30000\r\n\r\n"
+        with socket.create_connection((url.host, url.port or 80), timeout=10) as connection:
+            connection.sendall(head + b"x" * 29_999)
+            until_status(client, 503)
+            connection.sendall(b"x")
+            assert connection.recv(4096).startswith(b"HTTP/1.1 400")
+        until_status(client, 200)
+
+
+def until_status(client: httpx.Client, status: int) -> None:
+    """Send until the answer has this status."""
+    deadline = time.monotonic() + 5
+    while client.post("/predict", content=FILES[0]).status_code != status:
+        assert time.monotonic() < deadline

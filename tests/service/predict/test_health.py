@@ -1,0 +1,97 @@
+"""Readiness tells the truth: about lanes, and about the tasks that watch them."""
+
+import asyncio
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from model.artifact.image import Pixels
+from service.predict.health import Health
+from service.predict.lanes import Lanes
+from service.predict.predictor import Predictor
+from tests.pictures import coloured, encoded
+from tests.service.fakes import FakeSession, Gate, fake_repository, loaded, open_lane
+from tests.service.models import fake_app_on, served
+
+pytestmark = pytest.mark.anyio
+
+PICTURE = encoded(coloured("red", 1))
+
+
+async def test_a_lane_in_trouble_is_trouble() -> None:
+    """No lane, a good one, a sick one."""
+
+    def run(_: Pixels) -> None:
+        raise RuntimeError
+
+    lanes = Lanes(10)
+    health = Health(lanes)
+    assert health.trouble() == "no model is loaded"
+
+    lanes.install(open_lane(loaded(FakeSession(run))))
+    assert health.trouble() is None
+    await asyncio.gather(Predictor(lanes).predict([b"\1"]), return_exceptions=True)
+
+    assert health.trouble() == "colours/1: a run failed"
+
+
+async def test_a_task_that_dies_is_shown_and_begun_again() -> None:
+    """Readiness must not stay green over a loop that has ended."""
+    lanes, begun, fails = Lanes(10), asyncio.Semaphore(0), asyncio.Event()
+    lanes.install(open_lane())
+    health = Health(lanes)
+
+    async def task() -> None:
+        begun.release()
+        await fails.wait()
+        raise RuntimeError
+
+    keeper = asyncio.create_task(health.keep_running("watcher", task, pause_s=0.05))
+    await begun.acquire()
+    assert health.trouble() is None
+
+    fails.set()
+    await asyncio.sleep(0.01)
+    assert health.trouble() == "background tasks fail: watcher"
+    await asyncio.wait_for(begun.acquire(), 5)
+    keeper.cancel()
+
+
+async def test_a_hung_session_turns_readiness_red_and_is_replaced(tmp_path: Path) -> None:
+    """Within a second of the missed heartbeat: 503, an error for who waits, then a new lane."""
+    fake_repository(tmp_path)
+    hang = Gate()
+    is_ill = [False]
+
+    def run(_: Pixels) -> None:
+        if is_ill[0]:
+            hang()
+
+    app = fake_app_on(tmp_path, session=FakeSession(run), stall_timeout_s=0.3, poll_interval_s=1.0)
+    with served(app) as client:
+        assert client.post("/predict", content=PICTURE).status_code == 200
+        is_ill[0] = True
+        hung = asyncio.create_task(asyncio.to_thread(client.post, "/predict", content=PICTURE))
+        await asyncio.to_thread(hang.wait_until_entered)
+        is_ill[0] = False
+        red_after_s = await asyncio.to_thread(seconds_until, client, 503)
+        green_after_s = await asyncio.to_thread(seconds_until, client, 200)
+        answer = await hung
+        after = client.post("/predict", content=PICTURE)
+
+    hang.let()
+    assert red_after_s < 0.3 + 1
+    assert green_after_s < 5
+    assert (answer.status_code, answer.json()["type"]) == (500, "urn:goodserve:problem:worker-lost")
+    assert after.status_code == 200
+
+
+def seconds_until(client: httpx.Client, status: int) -> float:
+    """Ask for readiness until the answer has this status; give the time it took."""
+    started = time.monotonic()
+    while client.get("/health/ready").status_code != status:
+        assert time.monotonic() - started < 10
+        time.sleep(0.01)
+    return time.monotonic() - started

@@ -1,0 +1,133 @@
+"""Lanes: leased once, swapped under way, bounded together."""
+
+import asyncio
+
+import pytest
+
+from service.errors import BusyError, NotReadyError
+from service.predict.lanes import Lanes, Table, choose
+from service.predict.predictor import Predictor
+from tests.service.fakes import Clock, FakeSession, Gate, loaded, open_lane
+
+pytestmark = pytest.mark.anyio
+
+PICTURE = [b"\7"]
+
+
+async def test_the_active_lane_answers() -> None:
+    """Which lane answers is a function of the table alone."""
+    active, draining = open_lane(loaded(version="2")), open_lane(loaded(version="1"))
+
+    assert choose(Table(active, (draining,))) is active
+    assert choose(Table(None, (draining,))) is None
+
+
+async def test_a_request_keeps_the_lane_it_leased_through_a_swap() -> None:
+    """Leased before a swap to another input size, it is answered by what it leased."""
+    gate = Gate()
+    old = open_lane(loaded(FakeSession(gate), size=16, version="1"))
+    new = open_lane(loaded(size=24, version="2"))
+    lanes = Lanes(max_waiting_images=100)
+    lanes.install(old)
+    predictor = Predictor(lanes)
+    before = asyncio.create_task(predictor.predict(PICTURE))
+    await asyncio.to_thread(gate.wait_until_entered)
+    waiting = asyncio.create_task(predictor.predict(PICTURE))
+    await asyncio.sleep(0)
+
+    lanes.install(new)
+    after = await predictor.predict(PICTURE)
+    assert not old.is_closed
+    gate.let(2)
+
+    assert [(await each).id.version for each in (before, waiting)] == ["1", "1"]
+    assert after.id.version == "2"
+    assert old.is_closed
+    assert not new.is_closed
+
+
+async def test_many_swaps_leave_one_lane() -> None:
+    """Old lanes go: their threads end, and nothing is held of them."""
+    lanes = Lanes(max_waiting_images=100)
+    opened = [open_lane(loaded(version=str(number))) for number in range(1, 21)]
+
+    for lane in opened:
+        lanes.install(lane)
+        await Predictor(lanes).predict(PICTURE)
+
+    assert lanes.all == (opened[-1],)
+    assert [lane.is_closed for lane in opened] == [True] * 19 + [False]
+
+
+async def test_waiting_is_bounded_over_all_lanes() -> None:
+    """What waits in a draining lane counts too; those who wait are not harmed."""
+    gate = Gate()
+    old, new = open_lane(loaded(FakeSession(gate))), open_lane(loaded(FakeSession(gate)))
+    lanes = Lanes(max_waiting_images=4)
+    lanes.install(old)
+    predictor = Predictor(lanes)
+    first = asyncio.create_task(predictor.predict(PICTURE * 2))
+    await asyncio.sleep(0)
+    lanes.install(new)
+    second = asyncio.create_task(predictor.predict(PICTURE))
+    await asyncio.sleep(0)
+
+    with pytest.raises(BusyError, match="3 images wait already, the limit is 4"):
+        await predictor.predict(PICTURE * 2)
+
+    gate.let(2)
+    assert [len((await each).outputs.scores) for each in (first, second)] == [2, 1]
+    assert lanes.depth == 0
+
+
+async def test_one_request_of_many_images_is_taken_where_nothing_waits() -> None:
+    """A limit below a request's own size must not refuse it for ever."""
+    lanes = Lanes(max_waiting_images=1)
+    lanes.install(open_lane())
+
+    assert len((await Predictor(lanes).predict(PICTURE * 3)).outputs.scores) == 3
+
+
+async def test_without_a_lane_the_reason_is_told() -> None:
+    """Nothing is loaded, or what was to be loaded was refused."""
+    lanes = Lanes(max_waiting_images=4)
+    with pytest.raises(NotReadyError, match="no model is loaded; publish one"):
+        await Predictor(lanes).predict(PICTURE)
+
+    lanes.why_none = "colours/1 is corrupt"
+
+    with pytest.raises(NotReadyError, match="no model is loaded: colours/1 is corrupt"):
+        await Predictor(lanes).predict(PICTURE)
+
+
+async def test_a_lost_lane_is_given_up_and_takes_nothing_more() -> None:
+    """Who waits gets an error; who comes is told to try later until it is replaced."""
+    clock, gate = Clock(), Gate()
+    lanes = Lanes(max_waiting_images=4)
+    lanes.install(open_lane(loaded(FakeSession(gate)), clock=clock, stall_timeout_s=1.0))
+    waits = asyncio.create_task(Predictor(lanes).predict(PICTURE))
+    await asyncio.to_thread(gate.wait_until_entered)
+
+    clock.now = 2.0
+    lanes.give_up_lost()
+
+    with pytest.raises(Exception, match="does not answer"):
+        await waits
+    with pytest.raises(NotReadyError, match="was lost and is being replaced"):
+        await Predictor(lanes).predict(PICTURE)
+    lanes.install(open_lane(loaded(version="2")))
+    assert (await Predictor(lanes).predict(PICTURE)).id.version == "2"
+    gate.let()
+
+
+async def test_closing_ends_every_worker() -> None:
+    """Nobody is left waiting, in the active lane or in one that drains."""
+    lanes = Lanes(max_waiting_images=4)
+    lane = open_lane()
+    lanes.install(lane)
+
+    lanes.close()
+
+    assert lane.is_closed
+    with pytest.raises(NotReadyError):
+        await Predictor(lanes).predict(PICTURE)

@@ -1,0 +1,185 @@
+"""The watcher: what it tries, what it leaves alone, when it tries again, whom it replaces."""
+
+import asyncio
+import itertools
+from pathlib import Path
+
+import pytest
+
+from model.artifact.outputs import ContractError
+from model.artifact.repository import ModelRepository
+from model.artifact.version import VersionId
+from service.predict.lane import Lane
+from service.predict.lanes import Lanes
+from service.predict.predictor import Predictor
+from service.predict.watcher import RETRY_S, Watcher
+from tests.service.fakes import Clock, FakeSession, Gate, fake_repository, loaded
+from tests.service.fakes import open_lane as open_fake_lane
+
+pytestmark = pytest.mark.anyio
+
+
+class Opener:
+    """Opens lanes of fakes, or fails as long as it is told to."""
+
+    def __init__(self) -> None:
+        """Begin without fault."""
+        self.error: Exception | None = None
+        self.session = FakeSession()
+        self.attempts: list[str] = []
+        self.clock = Clock()
+
+    async def __call__(self, wanted: VersionId) -> Lane:
+        """Open or fail."""
+        self.attempts.append(wanted.version)
+        if self.error is not None:
+            raise self.error
+        version = loaded(self.session, version=wanted.version)
+        return open_fake_lane(version, clock=self.clock, stall_timeout_s=1.0)
+
+
+class Watched:
+    """A repository, lanes, and the watcher between them."""
+
+    def __init__(self, root: Path, versions: int = 1) -> None:
+        """Publish versions; nothing is looked at yet."""
+        self.repository: ModelRepository = fake_repository(root, versions)
+        self.opener, self.lanes, self.swaps = Opener(), Lanes(100), list[bool]()
+        self.clock = self.opener.clock
+        self.watcher = Watcher(
+            self.repository, self.lanes, self.opener, self.swaps.append, self.clock
+        )
+
+
+async def test_a_transient_failure_is_tried_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A full GPU empties: not at every look, but every half minute, and logged once."""
+    at = Watched(tmp_path)
+    at.opener.error = RuntimeError("out of memory")
+
+    for _ in range(10):
+        await at.watcher.look()
+    assert len(at.opener.attempts) == 1
+    at.clock.now = RETRY_S
+    await at.watcher.look()
+    assert len(at.opener.attempts) == 2
+    at.opener.error = None
+    at.clock.now = 2 * RETRY_S
+    await at.watcher.look()
+
+    assert at.lanes.active is not None
+    assert at.watcher.refusal is None
+    assert at.swaps == [False, False, True]
+    refusals = [r for r in caplog.records if r.getMessage().startswith("refused")]
+    assert len(refusals) == 1
+
+
+async def test_a_change_of_permissions_is_a_change(tmp_path: Path) -> None:
+    """What was refused is tried again at once when its files' modes change."""
+    at = Watched(tmp_path)
+    at.opener.error = ContractError("a bad graph")
+    await at.watcher.look()
+
+    (tmp_path / "colours" / "1" / "model.onnx").chmod(0o640)
+    await at.watcher.look()
+
+    assert len(at.opener.attempts) == 2
+
+
+async def test_a_bad_version_leaves_the_old_one(tmp_path: Path) -> None:
+    """The reason is kept in one place; activating a good one forgets it."""
+    at = Watched(tmp_path, versions=3)
+    await at.watcher.look()
+    at.opener.error = ContractError("golden inputs do not reproduce")
+    at.repository.activate(VersionId("colours", "2"))
+
+    await at.watcher.look()
+    await at.watcher.look()
+
+    assert at.opener.attempts == ["1", "2"]
+    assert at.watcher.refusal is not None
+    assert at.watcher.refusal.version == "colours/2"
+    assert "golden inputs" in at.watcher.refusal.reason
+    assert at.lanes.active is not None
+    assert at.lanes.active.id.version == "1"
+    at.opener.error = None
+    at.repository.activate(VersionId("colours", "3"))
+    await at.watcher.look()
+    assert at.watcher.refusal is None
+    assert at.lanes.active.id.version == "3"
+
+
+async def test_going_back_to_what_serves_forgets_the_refusal(tmp_path: Path) -> None:
+    """Nothing is loaded for it: the old lane never stopped."""
+    at = Watched(tmp_path, versions=2)
+    await at.watcher.look()
+    at.opener.error = ContractError("bad")
+    at.repository.activate(VersionId("colours", "2"))
+    await at.watcher.look()
+    at.repository.rollback()
+
+    await at.watcher.look()
+
+    assert at.watcher.refusal is None
+    assert at.opener.attempts == ["1", "2"]
+
+
+async def test_a_lane_that_hangs_is_replaced_by_the_same_version(tmp_path: Path) -> None:
+    """Who waited got an error; who comes is answered by a new lane."""
+    at, gate = Watched(tmp_path), Gate()
+    at.opener.session = FakeSession(gate)
+    await at.watcher.look()
+    hung = asyncio.create_task(Predictor(at.lanes).predict([b"\1"]))
+    await asyncio.to_thread(gate.wait_until_entered)
+    at.opener.session = FakeSession()
+
+    at.clock.now = 2.0
+    at.lanes.give_up_lost()
+    await at.watcher.look()
+
+    with pytest.raises(Exception, match="does not answer"):
+        await hung
+    answers = await Predictor(at.lanes).predict([b"\1"])
+    assert str(answers.id) == "colours/1"
+    assert at.opener.attempts == ["1", "1"]
+    gate.let()
+
+
+async def test_a_lane_that_goes_on_failing_is_replaced_ever_more_seldom(tmp_path: Path) -> None:
+    """Loading again and again would cost more than it brings; the lane answers meanwhile."""
+
+    def run(_: object) -> None:
+        raise RuntimeError
+
+    at = Watched(tmp_path)
+    at.opener.session = FakeSession(run)
+    await at.watcher.look()
+    replaced_at = []
+    for tenth in range(1000):
+        at.clock.now = tenth / 10
+        before = len(at.opener.attempts)
+        await asyncio.gather(Predictor(at.lanes).predict([b"\1"]), return_exceptions=True)
+        await at.watcher.look()
+        if len(at.opener.attempts) > before:
+            replaced_at.append(at.clock.now)
+
+    gaps = [after - before for before, after in itertools.pairwise(replaced_at)]
+    assert replaced_at[0] == 0
+    assert gaps == sorted(gaps)
+    assert gaps[0] < 1
+    assert gaps[-1] > RETRY_S - 1
+
+
+async def test_a_damaged_active_file_is_a_refusal(tmp_path: Path) -> None:
+    """The old version goes on; the file's own name stands in the refusal."""
+    at = Watched(tmp_path)
+    await at.watcher.look()
+    (tmp_path / "active.json").write_text("{")
+
+    await at.watcher.look()
+    await at.watcher.look()
+
+    assert at.watcher.refusal is not None
+    assert at.watcher.refusal.version == "active.json"
+    assert at.swaps == [True, False]
