@@ -63,3 +63,29 @@ def png_of_size(*sizes: tuple[int, int]) -> bytes:
 
 def _png_chunk(kind: bytes, body: bytes) -> bytes:
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def patterned(pattern: str, seed: int, size: tuple[int, int]) -> Image.Image:
+    """Draw what is hard to scale down, in two colours; `size` is width and height."""
+    generator = np.random.default_rng(seed)
+    first, second = generator.integers(0, 256, (2, 3))
+    pitch, angle = int(generator.integers(1, 12)), generator.uniform(0, np.pi)
+    y, x = np.mgrid[: size[1], : size[0]]
+    match pattern:
+        case "stripes":
+            share = x // pitch % 2
+        case "checks":
+            share = (x // pitch + y // pitch) % 2
+        case "waves":
+            share = 0.5 + 0.5 * np.sin((x * np.cos(angle) + y * np.sin(angle)) * 3 / pitch)
+        case "rings":
+            share = 0.5 + 0.5 * np.cos((x * x + y * y) * np.pi / 2 / max(size))
+        case "noise":
+            share = generator.integers(0, 2, x.shape)
+        case "dots":
+            share = generator.random(x.shape) > 0.98
+        case "slope":
+            share = (x / size[0] + y / size[1]) / 2
+        case _:
+            raise ValueError(pattern)
+    return Image.fromarray((first + share[..., None] * (second - first)).astype(np.uint8))
