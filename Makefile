@@ -1,6 +1,9 @@
 # make serve   an environment without torch, and the service with the bundled model
 # make test    an environment with everything, and every check
 # make train   that environment alone, with .venv/bin/goodserve-train
+#
+# The checks one by one, as CI and the commit hooks call them too:
+# make format-check | lint | types | imports | tests      make tests TESTS=tests/service
 
 PYTHON ?= python3
 HOST ?= 127.0.0.1
@@ -8,32 +11,47 @@ PORT ?= 8000
 REPOSITORY ?= models
 # CUDA where a driver answers, else the CPU.
 RUNTIME ?= $(shell nvidia-smi >/dev/null 2>&1 && echo gpu || echo cpu)
+# What `make tests` runs, and how: everything with coverage, or what is named here without it.
+TESTS ?=
+PYTEST := $(if $(TESTS),$(TESTS),--cov --cov-report=term:skip-covered)
 
 SERVE := .venv-serve-$(RUNTIME)
 DEV := .venv
 INSTALL := -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 SOURCES := pyproject.toml constraints.txt
 
-.PHONY: serve train test format clean
+.PHONY: serve train test format-check lint types imports tests format clean
 
 serve: $(SERVE)/.done $(REPOSITORY)/active.json
 	$(SERVE)/bin/goodserve serve --host $(HOST) --port $(PORT) --repository $(REPOSITORY)
 
 train: $(DEV)/.done
 
-test: $(DEV)/.done
+# The quick checks first; make stops at the first that fails.
+test: format-check lint types imports tests
+
+format-check: $(DEV)/.done
 	$(DEV)/bin/ruff format --check .
+
+lint: $(DEV)/.done
 	$(DEV)/bin/ruff check .
+
+types: $(DEV)/.done
 	$(DEV)/bin/mypy
+
+imports: $(DEV)/.done
 	$(DEV)/bin/lint-imports
-	$(DEV)/bin/pytest --cov --cov-report=term:skip-covered
+
+tests: $(DEV)/.done
+	$(DEV)/bin/pytest $(PYTEST)
 
 format: $(DEV)/.done
 	$(DEV)/bin/ruff format .
 	$(DEV)/bin/ruff check --fix .
 
 clean:
-	rm -rf .venv .venv-serve-* .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-serve-* .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache \
+		.ruff_cache
 
 # The folder that is served and published into: at first a copy of the bundled model.
 $(REPOSITORY)/active.json:
