@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from benchmarks.forms import FORMS
 from benchmarks.limit import Layout, layouts
@@ -19,7 +20,13 @@ CLIENTS = (1, 8, 32, 128)
 REPOSITORY = ROOT / "model" / "bundled"
 
 _STYLES = ("sync", "async")
-_QUICK = {"rounds": 1, "seconds": 1, "idle_seconds": 0.2}
+_QUICK = {
+    "rounds": 1,
+    "seconds": 1,
+    "idle_seconds": 0.2,
+    "cells": ["raw/png32/8"],
+    "naive": ["naive-1-sync"],
+}
 
 
 @dataclass(frozen=True)
@@ -58,10 +65,10 @@ class _Checkout:
     flags: str
 
     @classmethod
-    def parse(cls, text: str) -> "_Checkout":
+    def parse(cls, text: str) -> Self:
         where, _, flags = text.partition(" ")
-        label, _, folder = where.partition("=")
-        if not label or label.startswith((LIMIT_PREFIX, NAIVE_PREFIX)):
+        label, equals, folder = where.partition("=")
+        if not label or not equals or label.startswith((LIMIT_PREFIX, NAIVE_PREFIX)):
             reason = f"{text!r} has no label of its own; write LABEL=FOLDER [FLAGS]"
             raise argparse.ArgumentTypeError(reason)
         if not (Path(folder) / "service").is_dir():
@@ -73,9 +80,9 @@ class _Checkout:
 def parse(arguments: Sequence[str] | None) -> Plan:
     """Read the command line; a mistake in it ends the program with one line."""
     parser = _parser()
+    if parser.parse_args(arguments).quick:
+        parser.set_defaults(**_QUICK)
     options = parser.parse_args(arguments)
-    if options.quick:
-        vars(options).update(_QUICK)
     cells = [cell for cell in every_cell() if matches(cell, options.cells)]
     if not cells:
         parser.error(f"no cell matches {' '.join(options.cells)}; see --help for their names")
@@ -89,9 +96,7 @@ def parse(arguments: Sequence[str] | None) -> Plan:
             *(ours(c.label, c.folder, f"{c.flags} {options.ours_flags}") for c in checkouts),
             *(spec for spec in naive_servers() if spec.name in options.naive),
         ],
-        layouts=(layouts(cores())[-1:] if options.quick else layouts(cores()))
-        if options.limit
-        else [],
+        layouts=_layouts(options),
         cells=cells,
         rounds=options.rounds,
         seconds=options.seconds,
@@ -124,6 +129,13 @@ def naive_servers() -> list[Spec]:
     return [naive(*size, style, model) for size in sizes for style in _STYLES]
 
 
+def _layouts(options: argparse.Namespace) -> list[Layout]:
+    """Take all layouts, one of them for a quick look, none without the limit."""
+    if not options.limit:
+        return []
+    return layouts(cores())[-1:] if options.quick else layouts(cores())
+
+
 def _active_model() -> Path:
     active = ModelRepository(REPOSITORY).active()
     if active is None:
@@ -151,12 +163,16 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--checkout", action="append", type=_Checkout.parse, metavar="'LABEL=FOLDER [FLAGS]'",
         help="a service to measure, with flags for it; may be given again, and the first is "
-        "the one that others are held against (default: this checkout, as ours)",
+        "the one that others are held against; without it, this checkout as ours",
     )  # fmt: skip
     add("--ours-flags", default="", metavar="FLAGS", help="flags for the service of all checkouts")
     add("--naive", nargs="*", choices=names, default=names, help="naive servers: WORKERS-STYLE")
     add("--limit", action=argparse.BooleanOptionalAction, default=True, help="measure the limit")
     add("--seed", type=int, default=0, help="of the order in which things are measured")
     add("--out", type=Path, metavar="FILE", help="where to write every measurement as JSON lines")
-    add("--quick", action="store_true", help="one round of a second a cell: to see that it works")
+    add(
+        "--quick",
+        action="store_true",
+        help="one cell for a second, unless said otherwise: to see that it works",
+    )
     return parser

@@ -88,13 +88,13 @@ class Seen:
 def overload_phases(
     connections: int, seconds: float, peak: int, few: int, rate: float
 ) -> list[Phase]:
-    """List what an overload consists of: what comes before and after is what it is held against."""
+    """List the phases of an overload: before and after it stands what it is held against."""
     return [
-        Phase(CALM, few, 3),
-        Phase(PEAK, peak, 5),
+        Phase(CALM, few, min(3, seconds)),
+        Phase(PEAK, peak, min(5, seconds)),
         Phase(OVERLOAD, connections, seconds, rate),
         Phase(FIRST_SECOND, few, 1),
-        Phase(AFTER, few, 3),
+        Phase(AFTER, few, min(3, seconds)),
     ]
 
 

@@ -32,9 +32,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     machine = this_machine("benchmarks.serving", plan.checkouts)
     records: list[Record] = []
     try:
+        wrk = find_wrk()
         with ExitStack() as stack:
             out = stack.enter_context(plan.out.open("w")) if plan.out else None
-            for record in itertools.chain([machine], measure(plan, find_wrk())):
+            for record in itertools.chain([machine], measure(plan, wrk)):
                 records.append(record)
                 print(progress(record), file=sys.stderr)
                 if out:
