@@ -1,54 +1,29 @@
 """One Forward-Forward block: a convolution that learns from its own goodness alone."""
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F  # noqa: N812  torch's own convention
 from torch import Tensor, nn
 
-from model.network.goodness import (
-    channel_contributions,
-    class_goodness,
-    fixed_assignment,
-    position_contributions,
-    region_means,
-)
-
-Assignment = Literal["learnable", "fixed"]
-
-# Started near uniform: from a fixed partition, learning loses nine points (CIFAR-10, screened).
-_ASSIGNMENT_NOISE = 0.01
+from model.network.assignment import ASSIGNMENTS
+from model.network.goodness import class_goodness, region_means
+from model.network.spec import BlockSpec
 
 
-@dataclass(frozen=True)
-class BlockSpec:
-    """The shape of one block.
+class Readout(NamedTuple):
+    """What a block reads from its activity.
 
     Attributes:
-        name: what explanations call this layer.
-        in_channels: channels of its input.
-        channels: channels of its activity, C.
-        starts_stage: whether its input is 2 x 2 max-pooled first.
-        has_shortcut: whether its input is added to what it passes on.
-        regions: regions down and across in which a channel is read.
-        num_classes: K.
-        assignment: learnable, or the older methods' fixed equal partition.
+        means: `(N, D)`, float32, the mean activity of every channel-region.
+        standardised: `(N, D)`, float32, how much more active than usual each one is.
+        scaled_goodness: `(N, K)`, float32, the classes' scores by this layer alone; each row
+            sums to 0.
     """
 
-    name: str
-    in_channels: int
-    channels: int
-    starts_stage: bool
-    has_shortcut: bool
-    regions: tuple[int, int]
-    num_classes: int
-    assignment: Assignment
-
-    @property
-    def num_channel_regions(self) -> int:
-        """D, the rows of the assignment."""
-        return self.channels * self.regions[0] * self.regions[1]
+    means: Tensor
+    standardised: Tensor
+    scaled_goodness: Tensor
 
 
 class ForwardForwardBlock(nn.Module):
@@ -65,24 +40,13 @@ class ForwardForwardBlock(nn.Module):
         super().__init__()
         self.spec = spec
         self.conv = nn.Conv2d(spec.in_channels, spec.channels, 3, padding=1, bias=False)
+        # Convolution first, assignment second: a seed means its weights in this order.
         nn.init.kaiming_normal_(self.conv.weight, generator=generator)
         self.norm = nn.BatchNorm2d(spec.channels)
         self.goodness_norm = nn.BatchNorm1d(spec.num_channel_regions, affine=False)
         self.output_norm = nn.BatchNorm2d(spec.channels, affine=False)
         self.scale = nn.Parameter(torch.ones(()))
-        if spec.assignment == "fixed":
-            partition = fixed_assignment(spec.channels, spec.regions, spec.num_classes)
-            self.register_buffer("partition", partition)
-        else:
-            logits = torch.empty(spec.num_channel_regions, spec.num_classes)
-            nn.init.normal_(logits, std=_ASSIGNMENT_NOISE, generator=generator)
-            self.assignment_logits = nn.Parameter(logits)
-
-    def assignment(self) -> Tensor:
-        """Say for which classes each channel-region speaks: `(D, K)`, rows sum to 1."""
-        if self.spec.assignment == "fixed":
-            return self.get_buffer("partition")
-        return torch.softmax(self.assignment_logits, dim=1)
+        self.assignment = ASSIGNMENTS[spec.assignment](spec, generator)
 
     def pooled(self, x: Tensor) -> Tensor:
         """Detach the input and halve its grid if a stage begins here.
@@ -93,6 +57,7 @@ class ForwardForwardBlock(nn.Module):
         Returns:
             `(N, in_channels, H', W')`, carrying no gradient.
         """
+        # `pass_on` detaches too; here it holds for every input, wherever it comes from.
         x = x.detach()
         return F.max_pool2d(x, 2) if self.spec.starts_stage else x
 
@@ -100,49 +65,21 @@ class ForwardForwardBlock(nn.Module):
         """Convolve, normalise, rectify: `(N, C, H', W')`, at least 0."""
         return F.relu(self.norm(self.conv(pooled)))
 
-    def standardised(self, activity: Tensor) -> Tensor:
-        """Say how much more active than usual each channel-region is.
+    def read(self, activity: Tensor) -> Readout:
+        """Score the classes by this layer alone.
 
         Args:
-            activity: `(N, C, H', W')`.
+            activity: `(N, C, H', W')`; the means are taken in its own precision, all that
+                follows is float32.
 
         Returns:
-            `(N, D)`, float32; in training by the batch's statistics, else by the running ones.
-            The means are of the activity's own precision, all that follows is float32.
+            The readout; in training standardised by the batch's statistics, which also move
+            the running ones, else by the running ones.
         """
         means = region_means(activity, self.spec.regions).float()
         standardised: Tensor = self.goodness_norm(means)
-        return standardised
-
-    def scaled_goodness(self, activity: Tensor) -> Tensor:
-        """Score the classes by this layer alone: `(N, K)`, float32, each row sums to 0."""
-        return self.scale * class_goodness(self.standardised(activity), self.assignment())
-
-    def scaled_channels(self, activity: Tensor) -> Tensor:
-        """Take `scaled_goodness` apart by channel-region.
-
-        Returns:
-            `(N, C, R, R, K)`, float32, which summed over channels and regions is
-            `scaled_goodness`.
-        """
-        parts = channel_contributions(self.standardised(activity), self.assignment())
-        by_region = parts.view(-1, self.spec.channels, *self.spec.regions, self.spec.num_classes)
-        return self.scale * by_region
-
-    def scaled_positions(self, activity: Tensor) -> Tensor:
-        """Take `scaled_goodness` apart by position, by the running statistics.
-
-        Returns:
-            `(N, H', W', K)`, float32, which summed over positions is `scaled_goodness` in eval.
-        """
-        norm = self.goodness_norm
-        mean, variance = norm.get_buffer("running_mean"), norm.get_buffer("running_var")
-        deviation = (variance + norm.eps).sqrt()
-        regions = self.spec.regions
-        assignment = self.assignment()
-        return self.scale * position_contributions(
-            activity.float(), mean, deviation, assignment, regions
-        )
+        scaled = self.scale * class_goodness(standardised, self.assignment())
+        return Readout(means, standardised, scaled)
 
     def pass_on(self, activity: Tensor, pooled: Tensor) -> Tensor:
         """Give the next layer its input: the activity, plus the shortcut, standardised.

@@ -4,40 +4,10 @@ import dataclasses
 
 import pytest
 import torch
+from torch import nn
 
-from model.network.stack import ForwardForwardNetwork, NetworkSpec
-
-SPEC = NetworkSpec(
-    image_height=16,
-    image_width=12,
-    num_classes=5,
-    widths=(8, 8, 12),
-    pool_before=(3,),
-    regions=4,
-    shortcut=True,
-    assignment="learnable",
-)
-
-
-def images(number: int = 6, height: int = 16, width: int = 12) -> torch.Tensor:
-    """Draw noise as uint8 pixels."""
-    chance = torch.Generator().manual_seed(7)
-    shape = (number, height, width, 3)
-    return torch.randint(0, 256, shape, dtype=torch.uint8, generator=chance)
-
-
-def settled(spec: NetworkSpec = SPEC) -> ForwardForwardNetwork:
-    """Make a network whose statistics have seen data and whose classes differ."""
-    network = ForwardForwardNetwork(spec, seed=0)
-    with torch.no_grad():
-        for block in network.layers():
-            if spec.assignment == "learnable":
-                block.assignment_logits.mul_(200)
-    network.train()
-    for _ in range(20):
-        network(images(32, spec.image_height, spec.image_width))
-    weights = torch.softmax(torch.arange(len(spec.widths)).float(), 0)
-    return network.calibrate(weights, 1.7).eval()
+from model.network.stack import ForwardForwardNetwork, layer_weights
+from tests.model.network.networks import SPEC, images, settled
 
 
 @pytest.mark.parametrize("num_classes", [2, 5, 200])
@@ -63,36 +33,6 @@ def test_layer_contributions_sum_to_the_score() -> None:
     assert ((answer.contributions.sum(1) - answer.scores).abs() <= limit).all()
 
 
-@pytest.mark.parametrize("regions", [1, 3, 4])
-def test_positions_of_all_layers_sum_to_the_score(regions: int) -> None:
-    """Taken apart to single positions of every layer, the score is still exact."""
-    network = settled(dataclasses.replace(SPEC, regions=regions))
-
-    maps = network.position_contributions(images())
-
-    scores = network(images()).scores
-    total = torch.stack([layer.sum((1, 2)) for layer in maps]).sum(0)
-    size = torch.stack([layer.abs().sum((1, 2)) for layer in maps]).sum(0)
-    assert [tuple(layer.shape[1:3]) for layer in maps] == [(16, 12), (16, 12), (8, 6)]
-    assert ((total - scores).abs() <= 1e-5 * size).all()
-
-
-@pytest.mark.parametrize("regions", [1, 3, 4])
-def test_channels_of_all_layers_sum_to_the_score(regions: int) -> None:
-    """Taken apart to the channel-regions of every layer, the score is still exact."""
-    network = settled(dataclasses.replace(SPEC, regions=regions))
-
-    parts = network.channel_contributions(images())
-
-    scores = network(images()).scores
-    total = torch.stack([layer.sum((1, 2, 3)) for layer in parts]).sum(0)
-    size = torch.stack([layer.abs().sum((1, 2, 3)) for layer in parts]).sum(0)
-    assert [tuple(layer.shape[1:4]) for layer in parts] == [
-        (c, regions, regions) for c in (8, 8, 12)
-    ]
-    assert ((total - scores).abs() <= 1e-5 * size).all()
-
-
 def test_one_image_is_answered_as_in_company() -> None:
     """In evaluation mode no image depends on its neighbours."""
     network = settled()
@@ -101,20 +41,6 @@ def test_one_image_is_answered_as_in_company() -> None:
     alone = torch.cat([network(image[None]).scores for image in images()])
 
     torch.testing.assert_close(together, alone, atol=1e-5, rtol=1e-5)
-
-
-def test_shortcut_joins_only_inside_a_stage() -> None:
-    """The identity shortcut needs the same grid and the same width."""
-    shortcuts = [block.has_shortcut for block in SPEC.blocks()]
-
-    assert shortcuts == [False, True, False]
-
-
-def test_small_grids_read_each_position_by_itself() -> None:
-    """Where the grid is smaller than R x R, each position is a region of its own."""
-    spec = dataclasses.replace(SPEC, widths=(8, 8, 8, 8), pool_before=(2, 3, 4))
-
-    assert [block.regions for block in spec.blocks()] == [(4, 4), (4, 4), (4, 3), (2, 1)]
 
 
 def test_fixed_assignment_has_nothing_to_learn() -> None:
@@ -133,19 +59,51 @@ def test_the_seed_decides_every_weight() -> None:
     assert not torch.equal(first["blocks.0.conv.weight"], other["blocks.0.conv.weight"])
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"num_classes": 1}, "at least 2 classes, got 1"),
-        ({"widths": ()}, "at least one channel"),
-        ({"regions": 0}, "regions must be at least 1"),
-        ({"pool_before": (4,)}, r"names layers \[4\], but there are 3"),
-        ({"widths": (8,) * 6, "pool_before": (1, 2, 3, 4, 5)}, "layer 4 has no positions left"),
-    ],
-)
-def test_impossible_shapes_are_refused(change: dict[str, object], message: str) -> None:
-    """A shape that cannot be built says which number is wrong."""
-    spec = dataclasses.replace(SPEC, **change)  # type: ignore[arg-type]
+def test_a_block_of_another_kind_is_not_left_out() -> None:
+    """A foreign block fails when it is used: silence would drop it from the score."""
+    network = ForwardForwardNetwork(SPEC, seed=0).eval()
 
-    with pytest.raises(ValueError, match=message):
-        spec.blocks()
+    network.blocks.append(nn.Identity())
+
+    assert len(network.layers()) == 4
+    with pytest.raises(AttributeError, match="pooled"):
+        network(images())
+
+
+def test_a_block_that_only_behaves_like_one_is_used() -> None:
+    """What counts is what a block does: a subclass of `nn.Module` around one is a layer."""
+
+    class Wrapped(nn.Module):
+        def __init__(self, block: nn.Module) -> None:
+            super().__init__()
+            self.block = block
+            for name in ("pooled", "activity", "read", "pass_on", "spec"):
+                setattr(self, name, getattr(block, name))
+
+    network = settled()
+    expected = network(images())
+
+    network.blocks[1] = Wrapped(network.blocks[1])
+
+    assert torch.equal(network(images()).scores, expected.scores)
+
+
+def test_weights_of_another_network_are_refused() -> None:
+    """A state dict with a name too many or too few does not load in part."""
+    network = ForwardForwardNetwork(SPEC, seed=0)
+    fixed = ForwardForwardNetwork(dataclasses.replace(SPEC, assignment="fixed"), seed=0)
+
+    with pytest.raises(RuntimeError, match=r"Missing key.*assignment\.logits"):
+        network.load_state_dict(fixed.state_dict())
+
+
+def test_layer_weights_follow_the_losses() -> None:
+    """A smaller loss weighs more; an infinite temperature weighs all alike."""
+    losses = torch.tensor([1.5, 0.5, 1.0])
+
+    sharp = layer_weights(losses, 0.1)
+    flat = layer_weights(losses, float("inf"))
+
+    assert sharp.argsort(descending=True).tolist() == [1, 2, 0]
+    assert sharp.sum().item() == pytest.approx(1)
+    torch.testing.assert_close(flat, torch.full((3,), 1 / 3))

@@ -1,0 +1,50 @@
+"""Crop and flip: pixels move, none is invented."""
+
+import torch
+
+from training.data.augment import crop_and_flip
+
+
+def chance(seed: int = 0) -> torch.Generator:
+    """Make chance that can be repeated."""
+    return torch.Generator().manual_seed(seed)
+
+
+def images(number: int = 64) -> torch.Tensor:
+    """Draw images without any black pixel."""
+    return torch.randint(1, 256, (number, 8, 6, 3), dtype=torch.uint8, generator=chance())
+
+
+def test_nothing_to_do_changes_nothing() -> None:
+    """Without padding and flip the images are as they were."""
+    assert torch.equal(crop_and_flip(images(), 0, flip=False, generator=chance()), images())
+
+
+def test_half_of_the_images_are_mirrored() -> None:
+    """With flip alone every image is itself or its mirror image, about half of each."""
+    flipped = crop_and_flip(images(), 0, flip=True, generator=chance())
+
+    same = (flipped == images()).flatten(1).all(1)
+    mirrored = (flipped == images().flip(2)).flatten(1).all(1)
+    assert (same ^ mirrored).all()
+    assert 16 < int(mirrored.sum()) < 48
+
+
+def test_a_shift_brings_in_black_and_moves_the_rest() -> None:
+    """Each image is a window of the padded one."""
+    shifted = crop_and_flip(images(), 2, flip=False, generator=chance())
+
+    padded = torch.nn.functional.pad(images(), (0, 0, 2, 2, 2, 2))
+    for before, after in zip(padded, shifted, strict=True):
+        windows = [before[r : r + 8, c : c + 6] for r in range(5) for c in range(5)]
+        assert any(torch.equal(after, window) for window in windows)
+
+
+def test_the_generator_decides_all() -> None:
+    """The same seed gives the same images, another one others."""
+    first, again, other = (
+        crop_and_flip(images(), 2, flip=True, generator=chance(seed)) for seed in (1, 1, 2)
+    )
+
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)

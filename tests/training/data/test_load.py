@@ -1,0 +1,34 @@
+"""Naming a data set, and what is checked whatever its kind."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.training.data.sets import load, write_cifar10
+from training.errors import DataError
+
+
+@pytest.mark.parametrize("data", ["cifar11:x", "cifar10", "cifar10:", "x"])
+def test_unknown_data_lists_what_is_known(data: str) -> None:
+    """The message names the kinds."""
+    with pytest.raises(DataError, match="one of: cifar10, cifar100, mnist, fashion-mnist, folder"):
+        load(data)
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda f: (f / "data_batch_1.bin").write_bytes(bytes([77]) * 3073), "has label 77"),
+        (lambda f: (f / "test_batch.bin").write_bytes(b""), r"test_batch\.bin is damaged: 0 bytes"),
+    ],
+)
+def test_bad_labels_and_empty_files_are_found_before_training(
+    tmp_path: Path, damage: Callable[[Path], object], message: str
+) -> None:
+    """A label without a name, or no image at all, is said at once."""
+    write_cifar10(tmp_path)
+    damage(tmp_path)
+
+    with pytest.raises(DataError, match=message):
+        load(f"cifar10:{tmp_path}")

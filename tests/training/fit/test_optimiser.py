@@ -1,0 +1,21 @@
+"""The learning rate over a run."""
+
+import pytest
+
+from training.fit.optimiser import learning_rate
+from training.objective.objective import Moment
+from training.settings.sections import OptimiserSettings
+
+
+def test_the_rate_rises_for_a_fifth_and_falls_to_zero() -> None:
+    """The learning rate peaks after a fifth of the steps and ends near zero."""
+    rates = [learning_rate(OptimiserSettings(), Moment(step, 100)) for step in range(100)]
+
+    assert rates[19] == pytest.approx(max(rates)) == pytest.approx(0.008)
+    assert rates == sorted(rates[:20]) + sorted(rates[20:], reverse=True)
+    assert rates[-1] == pytest.approx(0.008 / 80)
+
+
+def test_without_a_warm_up_the_first_rate_is_the_peak() -> None:
+    """A fraction of 0 divides nothing by zero."""
+    assert learning_rate(OptimiserSettings(warmup_fraction=0), Moment(0, 7)) == 0.008

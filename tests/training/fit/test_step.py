@@ -1,0 +1,121 @@
+"""Layer-local learning: nothing crosses from one layer to another."""
+
+import copy
+
+import pytest
+import torch
+
+from model.network.stack import ForwardForwardNetwork
+from tests.training.networks import batch, learner, network
+from training.objective.objective import Moment
+
+AT = Moment(step=0, total_steps=1000)
+
+
+def gradients(of: ForwardForwardNetwork) -> list[dict[str, torch.Tensor]]:
+    """Copy every layer's gradients."""
+    return [
+        {name: p.grad.clone() for name, p in layer.named_parameters() if p.grad is not None}
+        for layer in of.layers()
+    ]
+
+
+@pytest.mark.parametrize("perturbed", [1, 2])
+def test_a_later_layers_loss_changes_no_earlier_gradient(perturbed: int) -> None:
+    """Perturb one layer's loss: its own gradients change, no earlier layer's do by a bit."""
+    calm, perturbed_network = network(), network()
+    with torch.no_grad():
+        for parameter in perturbed_network.layers()[perturbed].assignment.parameters():
+            parameter.add_(torch.randn(parameter.shape))
+        perturbed_network.layers()[perturbed].scale.mul_(50)
+
+    for each in (calm, perturbed_network):
+        learner(each).step(*batch(), AT)
+
+    before, after = gradients(calm), gradients(perturbed_network)
+    for layer in range(perturbed):
+        assert before[layer].keys() == after[layer].keys()
+        assert all(torch.equal(before[layer][n], after[layer][n]) for n in before[layer])
+    assert not torch.equal(before[perturbed]["conv.weight"], after[perturbed]["conv.weight"])
+
+
+def test_a_loss_on_the_last_layer_reaches_only_the_last_layer() -> None:
+    """Autograd itself finds no path from the last layer's loss to an earlier parameter."""
+    whole = network()
+
+    whole.scaled_goodness(batch()[0])[:, -1].square().sum().backward()  # type: ignore[no-untyped-call]
+
+    touched = [any(g.any() for g in layer.values()) for layer in gradients(whole)]
+    assert touched == [False, False, True]
+
+
+def test_every_layer_learns_from_its_own_loss() -> None:
+    """Repeated steps on one batch lower the loss of every layer."""
+    update = learner(network())
+
+    losses = [update.step(*batch(), AT) for _ in range(30)]
+
+    assert (losses[-1] < 0.7 * losses[0]).all()
+
+
+def test_a_resumed_optimizer_takes_the_same_step() -> None:
+    """State saved and loaded gives bit-identical weights."""
+    first = network()
+    update = learner(first)
+    update.step(*batch(), AT)
+    again = network(seed=9)
+    again.load_state_dict(first.state_dict())
+    resumed = learner(again)
+    resumed.load_state_dict(copy.deepcopy(update.state_dict()))
+
+    for each in (update, resumed):
+        each.step(*batch(), AT)
+
+    pairs = zip(first.state_dict().values(), again.state_dict().values(), strict=True)
+    assert all(torch.equal(mine, theirs) for mine, theirs in pairs)
+
+
+def test_only_the_convolution_decays() -> None:
+    """A step with decay and one without differ in the convolutions, and nowhere else by a bit."""
+    plain, decayed = network(), network()
+    before = {name: value.clone() for name, value in plain.named_parameters()}
+
+    learner(plain, weight_decay=0.0).step(*batch(), AT)
+    learner(decayed, weight_decay=0.5).step(*batch(), AT)
+
+    after = dict(decayed.named_parameters())
+    for name, value in plain.named_parameters():
+        if name.endswith("conv.weight"):
+            torch.testing.assert_close(value - after[name], 0.01 * 0.5 * before[name])
+        else:
+            assert torch.equal(value, after[name]), name
+
+
+def test_assignment_and_scale_learn_faster_by_the_given_factor() -> None:
+    """AdamW's first step has the size of its rate: five times as far at a factor of five."""
+    slow, fast = network(), network()
+    before = {name: value.clone() for name, value in slow.named_parameters()}
+
+    learner(slow, assignment_rate=1.0).step(*batch(), AT)
+    learner(fast, assignment_rate=5.0).step(*batch(), AT)
+
+    after = dict(fast.named_parameters())
+    for name, value in slow.named_parameters():
+        moved, further = value - before[name], after[name] - before[name]
+        factor = 5.0 if name.endswith(("scale", "logits")) else 1.0
+        torch.testing.assert_close(further, factor * moved, atol=1e-5, rtol=1e-3)
+
+
+def test_a_fixed_assignment_stays_as_it_is() -> None:
+    """Steps move the convolutions and the scale, not the partition."""
+    fixed = network(assignment="fixed")
+    before = copy.deepcopy(fixed.state_dict())
+
+    learner(fixed).step(*batch(), AT)
+
+    after = fixed.state_dict()
+    assert torch.equal(
+        after["blocks.0.assignment.partition"], before["blocks.0.assignment.partition"]
+    )
+    assert not torch.equal(after["blocks.0.conv.weight"], before["blocks.0.conv.weight"])
+    assert not torch.equal(after["blocks.0.scale"], before["blocks.0.scale"])

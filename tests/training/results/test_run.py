@@ -1,0 +1,111 @@
+"""The folder of a run: one writer, one format, and damage told in our words."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from training.errors import CheckpointError
+from training.results.run import Run
+from training.settings.load import load_settings
+
+SETTINGS = load_settings({"data": "cifar10:x"})
+
+
+def test_settings_come_back(tmp_path: Path) -> None:
+    """What was stored is what is read."""
+    run = Run(tmp_path)
+
+    run.start(SETTINGS)
+
+    assert run.settings() == SETTINGS
+
+
+def test_one_writer_at_a_time(tmp_path: Path) -> None:
+    """The second is refused at once, and let in when the first is gone."""
+    with Run(tmp_path).only_writer():
+        message = f"another process is training in {tmp_path}; wait until it ends"
+        with pytest.raises(CheckpointError, match=message), Run(tmp_path).only_writer():
+            pytest.fail("two writers")
+
+    with Run(tmp_path).only_writer():
+        pass
+
+
+@pytest.mark.parametrize("left", ["settings.json", "checkpoint.pt", "model.pt"])
+def test_left_over_files_are_not_taken_for_a_new_run(tmp_path: Path, left: str) -> None:
+    """Any file of an older run in the folder is a reason not to start."""
+    (tmp_path / left).write_bytes(b"")
+
+    with pytest.raises(CheckpointError, match="holds a run already; add --resume"):
+        Run(tmp_path).start(SETTINGS)
+
+
+@pytest.mark.parametrize(
+    "content", ["", "{}", "[]", '{"format": 2}', '{"format": 2, "settings": 3}']
+)
+def test_damaged_settings_are_named(tmp_path: Path, content: str) -> None:
+    """Cut off, or of another shape."""
+    (tmp_path / "settings.json").write_text(content)
+
+    with pytest.raises(CheckpointError, match=r"settings\.json is damaged: "):
+        Run(tmp_path).settings()
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [({"data": "cifar10:x", "seed": 0}, 1), ({"format": 3, "settings": {}}, 3)],
+)
+def test_a_run_of_another_format_is_refused(
+    tmp_path: Path, content: dict[str, object], found: int
+) -> None:
+    """The message says which format it is, which one is read, and what to do."""
+    (tmp_path / "settings.json").write_text(json.dumps(content))
+
+    message = f"is of format {found}, this version of goodserve reads format 2; train the run anew"
+    with pytest.raises(CheckpointError, match=message):
+        Run(tmp_path).settings()
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"PK\x03\x04" + b"\0" * 99])
+@pytest.mark.parametrize("name", ["checkpoint.pt", "model.pt"])
+def test_damaged_tensors_are_told_in_our_words(tmp_path: Path, content: bytes, name: str) -> None:
+    """Torch would advise a way of loading that runs code from the file."""
+    run = Run(tmp_path)
+    (tmp_path / name).write_bytes(content)
+
+    with pytest.raises(CheckpointError, match=rf"{name} is damaged: .*; take it away") as caught:
+        run.load() if name == "checkpoint.pt" else run.load_model()
+
+    assert "weights_only" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_checkpoint_that_would_run_code_is_refused(tmp_path: Path) -> None:
+    """Only tensors and plain values are read, and torch's advice to trust the file is not shown."""
+    torch.save({"format": 2, "epoch": Path("x")}, tmp_path / "checkpoint.pt")
+
+    with pytest.raises(CheckpointError, match=r"checkpoint\.pt is damaged") as caught:
+        Run(tmp_path).load()
+
+    assert "weights_only" not in str(caught.value)
+
+
+def test_tensors_of_format_1_are_refused(tmp_path: Path) -> None:
+    """A checkpoint without a number is from before there was one."""
+    torch.save({"epoch": 1, "step": 0}, tmp_path / "checkpoint.pt")
+
+    with pytest.raises(CheckpointError, match="is of format 1, this version of goodserve reads"):
+        Run(tmp_path).load()
+
+
+@pytest.mark.parametrize("content", [{"format": 2, "epoch": 1}, {"format": 2, "epochs": [3]}])
+def test_a_checkpoint_with_parts_missing_is_damaged(
+    tmp_path: Path, content: dict[str, object]
+) -> None:
+    """It is no checkpoint, and says so."""
+    torch.save(content, tmp_path / "checkpoint.pt")
+
+    with pytest.raises(CheckpointError, match="it is no checkpoint of a run"):
+        Run(tmp_path).load()

@@ -1,0 +1,180 @@
+"""The command line `goodserve-train`: flags of the settings' models, without loading torch.
+
+Cyclopts hands pydantic the texts that were given and nothing else. So pydantic alone validates
+values, and a model's `model_fields_set` tells which flags were given.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import App, Group, Parameter
+from pydantic import Field
+
+from training.publish.target import Publication
+from training.request import EXPORT_FOLDER, FitRequest
+from training.settings.sections import (
+    DataOptions,
+    Fraction,
+    NetworkSettings,
+    OptimiserSettings,
+    RunSettings,
+    Section,
+    Weight,
+)
+
+
+def _shown(default: object) -> str | None:
+    """Write a default as a flag would take it; nothing where there is none worth a word."""
+    if default is None or default is False:
+        return None
+    return ",".join(map(str, default)) if isinstance(default, tuple) else str(default)
+
+
+def _section(title: str, place: int) -> Parameter:
+    """Take a model's fields as flags of their own, under a title of the help."""
+    return Parameter(name="*", group=Group(title, sort_key=place))
+
+
+app = App(
+    name="goodserve-train",
+    help="Train Forward-Forward networks and publish them.",
+    help_format="plaintext",
+    version_flags=[],
+    default_parameter=Parameter(negative_iterable=(), show_default=_shown, allow_repeating=True),
+    result_action="return_value",
+    # `main` prints errors, in one line each.
+    print_error=False,
+    exit_on_error=False,
+    suppress_keyboard_interrupt=False,
+)
+app.register_install_completion_command(add_to_startup=False)
+
+
+class TermFlags(Section):
+    """A term as the command line names it; what is not given comes from the file."""
+
+    weight: Weight | None = Field(None, description="factor before the term; 0 leaves it out")
+    warmup: Fraction | None = Field(
+        None, description="part of the steps on which the weight rises from zero"
+    )
+
+
+class ObjectiveFlags(Section):
+    """The objective's settings as flags: any term by name, and short names for the usual ones."""
+
+    entropy_weight: Weight | None = Field(
+        None, description="lambda_H: price of undecided channels [default: 0.1]"
+    )
+    orthogonality_weight: Weight | None = Field(
+        None, description="lambda_O: price of shared channels [default: 0.1]"
+    )
+    regulariser_warmup: Fraction | None = Field(
+        None,
+        description="part of the steps on which both prices rise from zero [default: 0.5]",
+    )
+    term: dict[str, TermFlags] = Field({}, description="another term of the local loss")
+
+
+# Frozen, so that one of each can be the default of every call.
+_DATA, _NETWORK, _OBJECTIVE = DataOptions(), NetworkSettings(), ObjectiveFlags()
+_OPTIMISER, _RUN = OptimiserSettings(), RunSettings()
+_Flag = Parameter(negative=())
+
+
+@app.command
+def fit(  # noqa: PLR0913  each is a flag
+    data: str | None = None,
+    /,
+    *,
+    run: Path,
+    resume: Annotated[bool, _Flag] = False,
+    config: Path | None = None,
+    quiet: Annotated[bool, _Flag] = False,
+    publish: Path | None = None,
+    name: str | None = None,
+    activate: bool = True,
+    data_options: Annotated[DataOptions, _section("Data", 1)] = _DATA,
+    network: Annotated[NetworkSettings, _section("Network", 2)] = _NETWORK,
+    objective: Annotated[ObjectiveFlags, _section("Objective", 3)] = _OBJECTIVE,
+    optimiser: Annotated[OptimiserSettings, _section("Optimiser", 4)] = _OPTIMISER,
+    machine: Annotated[RunSettings, _section("Run", 5)] = _RUN,
+) -> None:
+    """Train a network, or go on with a stopped run.
+
+    Every setting is also a key of the TOML file; flags win over it.
+
+    Args:
+        data: cifar10:PATH, cifar100:PATH, mnist:PATH, fashion-mnist:PATH or folder:PATH (one
+            sub-folder of images per class).
+        run: Folder for the run.
+        resume: Go on where the run stopped.
+        config: TOML file of settings, a section per concern.
+        quiet: Print no progress.
+        publish: Model repository to export and publish to when trained.
+        name: Name of the model; by default the data's kind or folder.
+        activate: Serve the published version at once.
+        data_options: How the data are split and augmented.
+        network: Its shape.
+        objective: The local loss.
+        optimiser: How the weights are moved.
+        machine: Chance and device.
+    """
+    from training import commands  # noqa: PLC0415  torch takes seconds, --help needs none
+
+    flags: dict[str, Any] = {} if data is None else {"data": data}
+    for section in (data_options, network, optimiser, machine, objective):
+        flags |= section.model_dump(exclude_unset=True)
+    terms = flags.pop("term", {})
+    if terms:
+        flags["objective"] = {"terms": terms}
+    publication = None if publish is None else Publication(publish, name, activate)
+    commands.fit(FitRequest(run, flags, config, resume, quiet, publication))
+
+
+@app.command
+def evaluate(*, run: Path, data: str | None = None) -> None:
+    """Print a trained run's test accuracy.
+
+    Args:
+        run: The run's folder.
+        data: Read this data set's test split instead.
+    """
+    from training import commands  # noqa: PLC0415  torch takes seconds, --help needs none
+
+    commands.evaluate(run, data)
+
+
+@app.command
+def export(*, run: Path, out: Path | None = None) -> None:
+    """Write a trained run as ONNX, checked.
+
+    Args:
+        run: The run's folder.
+        out: Folder to write to; by default RUN/export.
+    """
+    from training import commands  # noqa: PLC0415  torch takes seconds, --help needs none
+
+    commands.export(run, out or run / EXPORT_FOLDER)
+
+
+@app.command
+def publish(
+    *,
+    run: Path,
+    repository: Path,
+    export: Path | None = None,
+    name: str | None = None,
+    activate: bool = True,
+) -> None:
+    """Put an exported run into a model repository.
+
+    Args:
+        run: The run's folder.
+        repository: The model repository.
+        export: The export; by default RUN/export.
+        name: Name of the model; by default the data's kind or folder.
+        activate: Serve the published version at once.
+    """
+    from training import commands  # noqa: PLC0415  torch takes seconds, --help needs none
+
+    commands.publish(run, export or run / EXPORT_FOLDER, Publication(repository, name, activate))

@@ -1,0 +1,65 @@
+"""From the settings to a data set that has been checked."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from training.data.authors import cifar10, cifar100, fashion_mnist, mnist
+from training.data.dataset import Dataset
+from training.data.folder import image_folder
+from training.errors import DataError
+from training.settings.sections import DataSettings
+
+_AUTHORS_FILES: dict[str, Callable[[Path], Dataset]] = {
+    "cifar10": cifar10,
+    "cifar100": cifar100,
+    "mnist": mnist,
+    "fashion-mnist": fashion_mnist,
+}
+_FOLDER = "folder"
+
+
+def load_dataset(settings: DataSettings, seed: int) -> Dataset:
+    """Read the data set that `settings.source` names.
+
+    Args:
+        settings: which data, and how much of them.
+        seed: decides which images of a folder are kept for the test.
+
+    Raises:
+        DataError: the kind is unknown, a file is missing or damaged, or too little is there.
+    """
+    dataset = _read(settings, seed)
+    _check(dataset, settings.source)
+    return replace(
+        dataset,
+        train=dataset.train.first(settings.limit_train),
+        test=dataset.test.first(settings.limit_test),
+    )
+
+
+def _read(settings: DataSettings, seed: int) -> Dataset:
+    path = Path(settings.path)
+    if settings.path and settings.kind == _FOLDER:
+        return image_folder(path, settings.image_size, settings.test_fraction, seed)
+    if settings.path and settings.kind in _AUTHORS_FILES:
+        return _AUTHORS_FILES[settings.kind](path)
+    kinds = ", ".join([*_AUTHORS_FILES, _FOLDER])
+    message = f"unknown data {settings.source!r}; use KIND:PATH with KIND one of: {kinds}"
+    raise DataError(message)
+
+
+def _check(dataset: Dataset, name: str) -> None:
+    """Refuse labels without a name, names that are no text, and splits without images."""
+    for split, purpose in ((dataset.train, "learn from"), (dataset.test, "test")):
+        if len(split) == 0:
+            message = f"{name} has no images to {purpose}"
+            raise DataError(message)
+        highest = int(split.labels.max())
+        if highest >= len(dataset.labels):
+            message = f"{name} has label {highest}, but only {len(dataset.labels)} classes"
+            raise DataError(message)
+    for label in dataset.labels:
+        if not label.isprintable():
+            message = f"{name} has a class whose name cannot be printed: {label!r}"
+            raise DataError(message)

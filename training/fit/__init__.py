@@ -1,0 +1,1 @@
+"""Training: the loop, one layer-local step, and what they need."""

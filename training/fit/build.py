@@ -1,0 +1,59 @@
+"""From settings and data to an untrained network."""
+
+import torch
+from torch import Tensor
+
+from model.network.spec import NetworkSpec
+from model.network.stack import ForwardForwardNetwork
+from training.errors import ConfigError
+from training.settings.sections import NetworkSettings
+
+
+def build_network(
+    settings: NetworkSettings, images: Tensor, num_classes: int, seed: int
+) -> ForwardForwardNetwork:
+    """Draw a network, with the pixel statistics of the images it learns from.
+
+    Args:
+        settings: its shape.
+        images: `(N, H, W, 3)`, uint8, of the training split.
+        num_classes: K.
+        seed: decides every initial weight.
+
+    Raises:
+        ConfigError: no network has the shape that the settings ask for.
+    """
+    height, width = images.shape[1:3]
+    spec = NetworkSpec(
+        image_height=height,
+        image_width=width,
+        num_classes=num_classes,
+        widths=settings.widths,
+        pool_before=settings.pooled_layers,
+        regions=settings.regions,
+        shortcut=settings.shortcut,
+        assignment=settings.assignment,
+    )
+    try:
+        network = ForwardForwardNetwork(spec, seed)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+    return network.set_pixel_statistics(*pixel_statistics(images))
+
+
+def pixel_statistics(images: Tensor) -> tuple[Tensor, Tensor]:
+    """Give mean and standard deviation per colour.
+
+    Returns:
+        `(3,)` each, float32, in units of 0 to 1; the deviation is at least 0.001.
+    """
+    # From histograms: exact for uint8, and without a float copy of the whole data set.
+    values = torch.arange(256, dtype=torch.float64) / 255
+    means, deviations = [], []
+    for colour in range(3):
+        counts = torch.bincount(images[..., colour].flatten(), minlength=256).double()
+        share = counts / counts.sum()
+        mean = (share * values).sum()
+        means.append(mean)
+        deviations.append((share * (values - mean).square()).sum().sqrt().clamp_min(1e-3))
+    return torch.stack(means).float(), torch.stack(deviations).float()

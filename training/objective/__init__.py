@@ -1,0 +1,1 @@
+"""What a layer learns from: the local loss, a list of weighted terms."""

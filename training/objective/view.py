@@ -1,0 +1,28 @@
+"""What a term of the local loss may read: one layer's own answer to one batch."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from torch import Tensor
+
+
+class LayerView(NamedTuple):
+    """One layer's answer to one batch; nothing of any other layer is in it.
+
+    Attributes:
+        scaled_goodness: `(N, K)`, float32, class goodness times the layer's learnable scale.
+        labels: `(N,)`, int64, in `[0, K)`.
+        assignment: `(D, K)`, float32, each row sums to 1.
+        means: `(N, D)`, float32, the mean activity of every channel-region, at least 0.
+        standardised: `(N, D)`, float32, those means by the batch's statistics.
+    """
+
+    scaled_goodness: Tensor
+    labels: Tensor
+    assignment: Tensor
+    means: Tensor
+    standardised: Tensor
+
+
+# A term gives a scalar in which autograd finds the layer's parameters.
+Term = Callable[[LayerView], Tensor]

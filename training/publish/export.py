@@ -1,0 +1,69 @@
+"""From a trained run to one ONNX file and its manifest, refused unless both say the same."""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from model.artifact.checks import check_answers
+from model.artifact.manifest import Manifest
+from model.artifact.outputs import ContractError, Session
+from training.errors import ExportError
+from training.publish.describe import describe_model
+from training.publish.graph import to_onnx
+from training.publish.parity import check_parity
+from training.results.trained import TrainedModel
+from training.settings.fit import FitSettings
+
+
+@dataclass(frozen=True)
+class Exported:
+    """An ONNX file and its manifest, found to agree.
+
+    Attributes:
+        model: the bytes of `model.onnx`.
+        manifest: what is known about it.
+        worst: the largest difference between torch and onnxruntime over all outputs.
+        n: the real images on which they were compared.
+    """
+
+    model: bytes
+    manifest: Manifest
+    worst: float
+    n: int
+
+
+def export(trained: TrainedModel, settings: FitSettings, images: Tensor) -> Exported:
+    """Export a trained network and compare it with torch on real images.
+
+    Args:
+        trained: calibrated, in evaluation mode.
+        settings: of its run, for the manifest.
+        images: `(N, H, W, 3)`, uint8, real ones.
+
+    Raises:
+        ExportError: an output differs by over 1e-4, an image gets another class, or
+            contributions do not sum to scores.
+    """
+    model = to_onnx(trained.network)
+    session = onnx_session(model)
+    worst = check_parity(trained.network, session, images.numpy())
+    manifest = describe_model(trained, settings, model, session)
+    try:
+        check_answers(manifest, session)
+    except ContractError as error:
+        raise ExportError(str(error)) from error
+    return Exported(model, manifest, worst, len(images))
+
+
+def onnx_session(model: bytes) -> Session:
+    """Open an ONNX file on the CPU with the runtime that serves it.
+
+    Raises:
+        ExportError: onnxruntime is not installed.
+    """
+    try:
+        from model.artifact.runtime import OnnxSession  # noqa: PLC0415  onnxruntime is an extra
+    except ImportError as error:
+        message = "exporting needs onnxruntime: install goodserve[cpu] or goodserve[gpu]"
+        raise ExportError(message) from error
+    return OnnxSession(model, "cpu")

@@ -1,0 +1,63 @@
+"""Where a run is published, and under what name; nothing is written here."""
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from model.artifact.version import RepositoryError, VersionId
+from training.settings.sections import DataSettings
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where an export is published.
+
+    Attributes:
+        root: the model repository.
+        name: of the model.
+        activate: whether the service takes it at once.
+    """
+
+    root: Path
+    name: str
+    activate: bool
+
+    def check(self) -> None:
+        """Find out before the training, not after it, whether its result can be published.
+
+        Raises:
+            RepositoryError: the name is bad, or the repository may not be written.
+            OSError: the repository cannot be made.
+        """
+        VersionId(self.name, "1")
+        self.root.mkdir(parents=True, exist_ok=True)
+        if not os.access(self.root, os.W_OK):
+            message = f"{self.root} may not be written, so nothing could be published there"
+            raise RepositoryError(message)
+
+
+@dataclass(frozen=True)
+class Publication:
+    """What was asked for about publishing, before the data are known.
+
+    Attributes:
+        root: the model repository.
+        name: of the model; None names it after its data.
+        activate: whether the service takes it at once.
+    """
+
+    root: Path
+    name: str | None = None
+    activate: bool = True
+
+    def target(self, data: DataSettings) -> Target:
+        """Say where a model of these data goes."""
+        name = self.name if self.name is not None else model_name(data)
+        return Target(self.root, name, self.activate)
+
+
+def model_name(data: DataSettings) -> str:
+    """Name a model after its data: the kind, or for a folder the folder."""
+    name = Path(data.path).resolve().name if data.kind == "folder" else data.kind
+    return re.sub(r"[^a-z0-9_.-]+", "-", name.lower()).strip("-._")[:63] or "model"

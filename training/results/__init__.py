@@ -1,0 +1,1 @@
+"""What a run leaves behind: reports, checkpoints, the trained model, the log."""

@@ -1,0 +1,105 @@
+"""What a run reports, typed: read by the loop, the checkpoint, the export and the command line.
+
+Every report is frozen, has no NaN, and comes back equal from its JSON, so that a comparison of
+runs needs neither torch nor the weights.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class SplitReport(_Frozen):
+    """How often the network is right on one split.
+
+    Attributes:
+        n: images of the split.
+        loss: mean cross-entropy of the probabilities, in nats.
+        accuracy: of the network.
+        per_class: accuracy in each class; None for a class without images.
+        per_layer: accuracy of each layer alone.
+    """
+
+    n: int = Field(ge=1)
+    loss: float
+    accuracy: Fraction
+    per_class: tuple[Fraction | None, ...]
+    per_layer: tuple[Fraction, ...]
+
+
+class Calibration(_Frozen):
+    """What the validation split decides.
+
+    Attributes:
+        loss_per_layer: each layer's cross-entropy alone, in nats.
+        layer_weights: w_l of each layer, summing to 1.
+        layer_weight_temperature: of the softmax that gave them, in nats.
+        temperature: of the probabilities.
+    """
+
+    loss_per_layer: tuple[float, ...]
+    layer_weights: tuple[float, ...]
+    layer_weight_temperature: float = Field(gt=0)
+    temperature: float = Field(gt=0)
+
+
+class EpochReport(_Frozen):
+    """One epoch.
+
+    Attributes:
+        epoch: from 1.
+        seconds: it took, in this process.
+        train_loss_per_layer: each layer's local loss, averaged over the steps.
+        calibration: as it would be if training ended here.
+        validation: by that calibration.
+    """
+
+    epoch: int = Field(ge=1)
+    seconds: float = Field(ge=0)
+    train_loss_per_layer: tuple[float, ...]
+    calibration: Calibration
+    validation: SplitReport
+
+
+class LayerReport(_Frozen):
+    """One layer of the trained network.
+
+    Attributes:
+        name: as explanations call it.
+        channels: of its activity.
+        assignment_entropy: 1 where its channels speak for all classes alike, 0 for one each.
+    """
+
+    name: str
+    channels: int = Field(ge=1)
+    assignment_entropy: float
+
+
+class Report(_Frozen):
+    """A whole run, from its first epoch to the one look at the test split.
+
+    Attributes:
+        format: of this report.
+        labels: K class names.
+        data_sha256: fingerprint of the data set.
+        layers: first to last.
+        epochs: first to last.
+        calibration: stored with the network.
+        validation: by that calibration, in float32.
+        test: read once.
+    """
+
+    format: Literal[2] = 2
+    labels: tuple[str, ...] = Field(min_length=2)
+    data_sha256: str
+    layers: tuple[LayerReport, ...] = Field(min_length=1)
+    epochs: tuple[EpochReport, ...]
+    calibration: Calibration
+    validation: SplitReport
+    test: SplitReport

@@ -1,0 +1,121 @@
+"""The folder of a run, and its files."""
+
+import json
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from model.artifact.files import write_atomically
+from training.errors import CheckpointError
+from training.results.checkpoint import Checkpoint
+from training.results.lock import only_writer
+from training.results.log import RunLog
+from training.results.stored import FORMAT, check_format
+from training.results.trained import TrainedModel, load_trained, save_trained
+from training.settings.fit import FitSettings
+from training.settings.load import describe
+
+
+class Run:
+    """One run's folder.
+
+    settings.json   what the run was started with
+    log.jsonl       a line for each epoch, and one for the test
+    checkpoint.pt   where to go on
+    report.json     what came of it
+    model.pt        the trained network; it is there when the run is finished
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Name the folder; nothing is read or written yet."""
+        self.folder = folder
+        self.log = RunLog(folder / "log.jsonl")
+        self._settings = folder / "settings.json"
+        self._checkpoint = folder / "checkpoint.pt"
+        self._report = folder / "report.json"
+        self._model = folder / "model.pt"
+
+    def refuse_existing(self) -> None:
+        """Make sure that starting here would overwrite nothing.
+
+        Raises:
+            CheckpointError: a run is there already.
+        """
+        if any(path.exists() for path in (self._settings, self._checkpoint, self._model)):
+            message = f"{self.folder} holds a run already; add --resume or name another folder"
+            raise CheckpointError(message)
+
+    def only_writer(self) -> AbstractContextManager[None]:
+        """Keep other writers out for a while; the folder is made if it is not there.
+
+        Raises:
+            CheckpointError: another one is writing there.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        return only_writer(self.folder)
+
+    def start(self, settings: FitSettings) -> None:
+        """Store the settings; to be called by the only writer.
+
+        Raises:
+            CheckpointError: a run is there already.
+        """
+        # Asked again under the lock: another start may have been quicker since the first time.
+        self.refuse_existing()
+        self.log.clear()
+        content = {"format": FORMAT, "settings": settings.model_dump(mode="json")}
+        write_atomically(self._settings, json.dumps(content, indent=2).encode() + b"\n")
+
+    def settings(self) -> FitSettings:
+        """Read the settings the run began with.
+
+        Raises:
+            CheckpointError: there is no run, it is of another format, or damaged.
+        """
+        try:
+            content = json.loads(self._settings.read_bytes())
+            if "data" in content:  # where format 1 had its settings
+                check_format(self.folder, 1)
+            check_format(self.folder, content["format"])
+            return FitSettings.model_validate_json(json.dumps(content["settings"]))
+        except OSError as error:
+            message = f"{self.folder} holds no run to read: {error.strerror}"
+            raise CheckpointError(message) from error
+        except (ValueError, KeyError, TypeError) as error:
+            reason = (
+                describe(error) if isinstance(error, ValidationError) else "it is cut or changed"
+            )
+            message = f"{self._settings} is damaged: {reason}"
+            raise CheckpointError(message) from error
+
+    def is_finished(self) -> bool:
+        """Tell whether training came to its end."""
+        return self._model.exists()
+
+    def save(self, checkpoint: Checkpoint) -> None:
+        """Replace the checkpoint, atomically."""
+        checkpoint.save(self._checkpoint)
+
+    def load(self) -> Checkpoint | None:
+        """Read the last checkpoint; None where the run stopped before its first.
+
+        Raises:
+            CheckpointError: it is damaged, or of another format.
+        """
+        return Checkpoint.load(self._checkpoint) if self._checkpoint.exists() else None
+
+    def save_model(self, model: TrainedModel) -> None:
+        """Store the trained model: the run is then finished."""
+        save_trained(model, self._model, self._report)
+
+    def load_model(self) -> TrainedModel:
+        """Read the trained model.
+
+        Raises:
+            CheckpointError: training has not come to its end, or a file is damaged.
+        """
+        if not self.is_finished():
+            message = f"{self.folder} holds no trained model yet; finish it with fit --resume"
+            raise CheckpointError(message)
+        return load_trained(self._model, self._report)

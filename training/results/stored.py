@@ -1,0 +1,58 @@
+"""Files of tensors: written whole or not at all, and read without running what is in them."""
+
+import io
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from model.artifact.files import write_atomically
+from training.errors import CheckpointError
+
+# Of the files in a run's folder. Format 1 had flat settings and untyped results.
+FORMAT = 2
+
+
+def save_tensors(path: Path, content: dict[str, Any]) -> None:
+    """Replace a file by what is in `content`, atomically, with the format's number."""
+    buffer = io.BytesIO()
+    torch.save({"format": FORMAT, **content}, buffer)
+    write_atomically(path, buffer.getvalue())
+
+
+def load_tensors(path: Path, remedy: str) -> dict[str, Any]:
+    """Read a file that `save_tensors` wrote, onto the CPU.
+
+    Args:
+        path: of the file.
+        remedy: what to do if it is damaged.
+
+    Raises:
+        CheckpointError: the file is damaged, or of another format.
+    """
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError) as error:
+        # torch's own message advises weights_only=False, which would run code from the file.
+        message = f"{path} is damaged: it holds no tensors that can be read; {remedy}"
+        raise CheckpointError(message) from error
+    if not isinstance(content, dict):
+        message = f"{path} is damaged: it holds no checkpoint; {remedy}"
+        raise CheckpointError(message)
+    check_format(path, content.pop("format", 1))
+    return content
+
+
+def check_format(path: Path, found: object) -> None:
+    """Refuse a run's file of another format.
+
+    Raises:
+        CheckpointError: older and newer versions of goodserve wrote it otherwise.
+    """
+    if found != FORMAT:
+        message = (
+            f"{path} is of format {found}, this version of goodserve reads format {FORMAT}; "
+            "train the run anew in another folder, or use the version that wrote it"
+        )
+        raise CheckpointError(message)

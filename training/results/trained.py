@@ -1,0 +1,62 @@
+"""The trained model of a run: its network, and the report on it."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from model.artifact.files import write_atomically
+from model.network.spec import NetworkSpec
+from model.network.stack import ForwardForwardNetwork
+from training.errors import CheckpointError
+from training.results.report import Report
+from training.results.stored import load_tensors, save_tensors
+
+_REMEDY = "take it away and finish the run again with fit --resume"
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A calibrated network with what is known about it.
+
+    Attributes:
+        network: in evaluation mode, on the CPU, float32.
+        report: on the run that gave it.
+    """
+
+    network: ForwardForwardNetwork
+    report: Report
+
+
+def save_trained(model: TrainedModel, weights: Path, report: Path) -> None:
+    """Store a trained model in two files, the weights last: they say that the run is finished."""
+    write_atomically(report, model.report.model_dump_json(indent=1).encode() + b"\n")
+    network = model.network
+    save_tensors(weights, {"spec": asdict(network.spec), "network": network.state_dict()})
+
+
+def load_trained(weights: Path, report: Path) -> TrainedModel:
+    """Read a trained model.
+
+    Raises:
+        CheckpointError: a file is missing, damaged, or of another format.
+    """
+    network = _network(weights, load_tensors(weights, _REMEDY))
+    try:
+        return TrainedModel(network, Report.model_validate_json(report.read_bytes()))
+    except (OSError, ValidationError) as error:
+        message = (
+            f"{report} is missing or damaged; remove {weights.name} and finish with fit --resume"
+        )
+        raise CheckpointError(message) from error
+
+
+def _network(path: Path, content: dict[str, Any]) -> ForwardForwardNetwork:
+    try:
+        network = ForwardForwardNetwork(NetworkSpec(**content["spec"]), seed=0)
+        network.load_state_dict(content["network"], strict=True)
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        message = f"{path} is damaged: its weights do not fit its network; {_REMEDY}"
+        raise CheckpointError(message) from error
+    return network.eval()

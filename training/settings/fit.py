@@ -1,0 +1,104 @@
+"""All settings of one run, composed of their sections, and their flat names."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import model_validator
+
+from training.settings.sections import (
+    DataSettings,
+    NetworkSettings,
+    ObjectiveSettings,
+    OptimiserSettings,
+    RunSettings,
+    Section,
+)
+
+
+class FitSettings(Section):
+    """Everything that decides what a run learns: validated once, stored with the run."""
+
+    data: DataSettings
+    network: NetworkSettings = NetworkSettings()
+    objective: ObjectiveSettings = ObjectiveSettings()
+    optimiser: OptimiserSettings = OptimiserSettings()
+    run: RunSettings = RunSettings()
+
+    # Rules over several fields stand here, not in the sections: the command line validates a
+    # section by the flags alone, before the file's values are known.
+    @model_validator(mode="after")
+    def _agrees_with_itself(self) -> "FitSettings":
+        widths = self.network.widths
+        beyond = [layer for layer in self.network.pooled_layers if layer > len(widths)]
+        if beyond:
+            message = f"pool_before names layers {beyond}, but widths has {len(widths)}"
+            raise ValueError(message)
+        limit, batch_size = self.data.limit_train, self.optimiser.batch_size
+        if limit is not None and limit < 2 * batch_size:
+            message = (
+                f"limit_train {limit} is under two batches of {batch_size}; "
+                "raise it or lower batch_size"
+            )
+            raise ValueError(message)
+        return self
+
+
+# No name is in two sections (a test checks), so that every one of them can be a flag.
+_SECTION_OF = {
+    field: section
+    for section, model in (
+        ("data", DataSettings),
+        ("network", NetworkSettings),
+        ("optimiser", OptimiserSettings),
+        ("run", RunSettings),
+    )
+    for field in model.model_fields
+}
+_REGULARISERS = ("entropy", "orthogonality")
+
+
+def flat(settings: FitSettings) -> dict[str, Any]:
+    """Name every setting without its section, as the flags do.
+
+    Returns:
+        JSON values by flat name; `data` is the source, and each term of the objective gives
+        `<term>_weight` and `<term>_warmup`.
+    """
+    sections = settings.model_dump(mode="json")
+    named = {name: sections[section][name] for name, section in _SECTION_OF.items()}
+    for term, values in sections["objective"]["terms"].items():
+        named |= {f"{term}_{key}": value for key, value in values.items()}
+    return {"data": named.pop("source")} | named
+
+
+def nested(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Put flat names into their sections; sections and unknown names stay as they are."""
+    sections: dict[str, Any] = {}
+    for name, value in values.items():
+        sections = merged(sections, _placed(name, value))
+    return sections
+
+
+def merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay one nested mapping over another; both stay as they are."""
+    result = dict(under)
+    for name, value in over.items():
+        below = result.get(name)
+        if isinstance(below, Mapping) and isinstance(value, Mapping):
+            result[name] = merged(below, value)
+        else:
+            result[name] = value
+    return result
+
+
+def _placed(name: str, value: object) -> dict[str, Any]:
+    """Say where a flat name belongs."""
+    if name == "data" and isinstance(value, str):
+        return {"data": {"source": value}}
+    if name in _SECTION_OF:
+        return {_SECTION_OF[name]: {name: value}}
+    if name == "regulariser_warmup":
+        return {"objective": {"terms": {term: {"warmup": value} for term in _REGULARISERS}}}
+    if name in {f"{term}_weight" for term in _REGULARISERS}:
+        return {"objective": {"terms": {name.removesuffix("_weight"): {"weight": value}}}}
+    return {name: value}

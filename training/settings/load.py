@@ -1,0 +1,63 @@
+"""From a TOML file and flags to validated settings, and errors in one line."""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from training.errors import ConfigError
+from training.settings.fit import FitSettings, flat, merged, nested
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """Read settings from a TOML file, with sections or flat names; not validated yet.
+
+    Raises:
+        ConfigError: the file cannot be read.
+    """
+    try:
+        return nested(tomllib.loads(path.read_text()))
+    except (OSError, ValueError) as error:
+        message = f"cannot read settings from {path}: {error}"
+        raise ConfigError(message) from error
+
+
+def load_settings(flags: Mapping[str, Any], config: Path | None = None) -> FitSettings:
+    """Lay flags over a TOML file over the defaults, and validate the whole once.
+
+    Args:
+        flags: by flat name or by section.
+        config: a TOML file, or none.
+
+    Raises:
+        ConfigError: the file cannot be read, or a setting is unknown or out of range.
+    """
+    values = read_config(config) if config is not None else {}
+    try:
+        return FitSettings.model_validate(merged(values, nested(flags)))
+    except ValidationError as error:
+        raise ConfigError(describe(error)) from error
+
+
+def differing(one: FitSettings, other: FitSettings) -> list[str]:
+    """Name the settings that differ, by their flat names."""
+    left, right = flat(one), flat(other)
+    return [name for name in left | right if left.get(name) != right.get(name)]
+
+
+def describe(error: ValidationError) -> str:
+    """Put pydantic's errors into one line: each setting, what is wrong, and its value."""
+    return "; ".join(_worded(each) for each in error.errors(include_url=False))
+
+
+def _worded(error: Mapping[str, Any]) -> str:
+    """One fault of one setting, or of several that contradict each other."""
+    message = error["msg"].removeprefix("Value error, ")
+    if not error["loc"]:
+        return str(message)
+    where = ".".join(map(str, error["loc"]))
+    # Where a value is missing, pydantic's input is the whole mapping around it.
+    value = "" if error["type"] == "missing" else f" (got {error['input']!r})"
+    return f"{where}: {message}{value}"

@@ -1,0 +1,152 @@
+"""The settings of a run, one frozen model per concern. Each field is a flag and a TOML key."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+
+from model.network.spec import AssignmentKind
+
+
+def _split_at_commas(value: object) -> object:
+    """Read `8,12`, as a command line gives it, as a list of two numbers."""
+    texts = [value] if isinstance(value, str) else value
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        return value
+    parts = [part for text in texts for part in text.split(",")]
+    if not all(part.strip().isdecimal() for part in parts):
+        message = f"{','.join(parts)!r} is no list of whole numbers separated by commas"
+        raise ValueError(message)
+    return parts
+
+
+Positive = Annotated[int, Field(ge=1)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Weight = Annotated[float, Field(ge=0)]
+Integers = Annotated[tuple[Positive, ...], BeforeValidator(_split_at_commas)]
+
+_POOLED_BY_DEFAULT = (2, 3, 4)
+
+
+class Section(BaseModel):
+    """Settings of one concern: immutable, without unknown fields, without NaN or infinity."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class DataOptions(Section):
+    """How the data are split and augmented, whatever they are."""
+
+    image_size: int = Field(32, ge=4, description="side to which folder images are resized")
+    validation_fraction: float = Field(
+        0.1, gt=0, lt=1, description="part of the training images kept for validation"
+    )
+    test_fraction: float = Field(0.1, gt=0, lt=1, description="part of a folder kept for the test")
+    crop_padding: int = Field(4, ge=0, description="largest random shift in pixels")
+    flip: bool | None = Field(None, description="mirror at random; by default all but digits")
+    limit_train: Positive | None = Field(None, description="use only so many training images")
+    limit_test: Positive | None = Field(None, description="use only so many test images")
+
+
+class DataSettings(DataOptions):
+    """What to learn from, and how."""
+
+    source: str = Field(
+        description="cifar10:PATH, cifar100:PATH, mnist:PATH, fashion-mnist:PATH or folder:PATH "
+        "(one sub-folder of images per class)"
+    )
+
+    @property
+    def kind(self) -> str:
+        """What stands before the colon of `source`."""
+        return self.source.partition(":")[0]
+
+    @property
+    def path(self) -> str:
+        """What stands after the colon of `source`; empty where there is none."""
+        return self.source.partition(":")[2]
+
+
+class NetworkSettings(Section):
+    """The shape of the network."""
+
+    widths: Integers = Field(
+        (64, 160, 320, 256), min_length=1, description="channels of each layer"
+    )
+    pool_before: Integers | None = Field(
+        None,
+        description="1-based layers that begin with 2 x 2 max pooling; by default 2, 3 and 4",
+    )
+    regions: Positive = Field(4, description="R: a channel is read in R x R regions")
+    shortcut: bool = Field(default=True, description="identity shortcut inside a stage")
+    assignment: AssignmentKind = Field("learnable", description="channel-class assignment")
+
+    @property
+    def pooled_layers(self) -> tuple[int, ...]:
+        """The layers that begin a stage, as given or by default."""
+        if self.pool_before is not None:
+            return self.pool_before
+        return tuple(layer for layer in _POOLED_BY_DEFAULT if layer <= len(self.widths))
+
+
+class TermSettings(Section):
+    """One term of the local loss: how much it counts, and how soon."""
+
+    weight: Weight = Field(1.0, description="factor before the term; 0 leaves it out")
+    warmup: Fraction = Field(
+        0.0, description="part of the steps on which the weight rises from zero"
+    )
+
+
+_TERMS_BY_DEFAULT = {
+    "cross_entropy": TermSettings(),
+    "entropy": TermSettings(weight=0.1, warmup=0.5),
+    "orthogonality": TermSettings(weight=0.1, warmup=0.5),
+}
+
+
+class ObjectiveSettings(Section):
+    """The local loss of every layer: the sum of these terms, each at its weight."""
+
+    terms: dict[str, TermSettings] = Field(
+        _TERMS_BY_DEFAULT, description="weight and warm-up of each term, by its name"
+    )
+
+    @field_validator("terms", mode="before")
+    @classmethod
+    def _over_the_defaults(cls, given: object) -> object:
+        """Lay what was given over the defaults, so that naming one term drops no other."""
+        if not isinstance(given, Mapping):
+            return given
+        merged: dict[str, Any] = {n: t.model_dump() for n, t in _TERMS_BY_DEFAULT.items()}
+        for name, term in given.items():
+            values = term.model_dump() if isinstance(term, TermSettings) else term
+            known = merged.get(name, {})
+            merged[name] = known | values if isinstance(values, Mapping) else values
+        return merged
+
+
+class OptimiserSettings(Section):
+    """How the weights are moved: AdamW, one for each layer."""
+
+    epochs: Positive = Field(30, description="passes over the training images")
+    batch_size: int = Field(250, ge=2, description="images per step")
+    learning_rate: float = Field(0.008, gt=0, description="peak rate of AdamW")
+    warmup_fraction: Fraction = Field(0.2, description="part of the steps on which it rises")
+    weight_decay: Weight = Field(0.05, description="of the convolutions alone")
+    assignment_rate: float = Field(
+        5.0, gt=0, description="how many times faster the assignment and the scale learn"
+    )
+
+
+class RunSettings(Section):
+    """Chance, and the machine to run on."""
+
+    seed: int = Field(
+        0, ge=0, lt=2**62, description="fixes initial weights, split, order and augmentation"
+    )
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="auto: bfloat16 where the processor multiplies it natively"
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where to train")
+    threads: Positive | None = Field(None, description="CPU threads; part of what a seed fixes")
