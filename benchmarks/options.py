@@ -153,7 +153,11 @@ def _parser() -> argparse.ArgumentParser:
     names = [spec.name for spec in naive_servers()]
     add = parser.add_argument
     add("--rounds", type=int, default=5, help="how often everything is measured")
-    add("--seconds", type=int, default=4, help="how long each cell takes")
+    add(
+        "--seconds", type=int, default=4,
+        help="how long each cell takes; the CPU time of what wrk then cuts off counts, so give "
+        "large pictures more",
+    )  # fmt: skip
     add("--idle-seconds", type=float, default=3, help="how long a server is watched at its start")
     add(
         "--cells", nargs="+", default=["*"], metavar="GLOB",

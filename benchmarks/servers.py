@@ -66,9 +66,11 @@ class Running:
 
 
 def ours(name: str, folder: Path, flags: str = "") -> Spec:
-    """Start the service of a checkout, with its defaults but for `flags`."""
-    command = ("-m", "service", "serve", "--port", "{port}", "--repository", "model/bundled")
-    return Spec(name, (*command, *shlex.split(flags)), folder.resolve())
+    """Start the service of a checkout, with its defaults and its bundled model but for `flags`."""
+    given = shlex.split(flags)
+    bundled = () if "--repository" in given else ("--repository", "model/bundled")
+    command = ("-m", "service", "serve", "--port", "{port}", *bundled, *given)
+    return Spec(name, command, folder.resolve())
 
 
 def naive(workers: int, threads: int, style: str, model: Path) -> Spec:

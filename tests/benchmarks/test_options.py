@@ -40,6 +40,15 @@ def test_checkouts_bring_their_own_flags() -> None:
     assert plan.layouts == []
 
 
+def test_another_repository_takes_the_place_of_the_bundled_one() -> None:
+    """The flag is not given twice."""
+    plan = parse(["--checkout", f"big={ROOT} --repository /models", "--naive"])
+
+    (spec,) = plan.specs
+    assert spec.command.count("--repository") == 1
+    assert spec.command[-2:] == ("--repository", "/models")
+
+
 def test_a_quick_look_can_still_be_told_what_to_do() -> None:
     """What is said otherwise wins over the short form."""
     plan = parse(["--quick", "--seconds", "2"])
