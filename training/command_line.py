@@ -121,14 +121,18 @@ def fit(  # noqa: PLR0913  each is a flag
     """
     from training import commands  # noqa: PLC0415  torch takes seconds, --help needs none
 
-    flags: dict[str, Any] = {} if data is None else {"data": data}
-    for section in (data_options, network, optimiser, machine, objective):
-        flags |= section.model_dump(exclude_unset=True)
-    terms = flags.pop("term", {})
-    if terms:
-        flags["objective"] = {"terms": terms}
+    flags = _given(data, objective, data_options, network, optimiser, machine)
     publication = None if publish is None else Publication(publish, name, activate)
     commands.fit(FitRequest(run, flags, config, resume, quiet, publication))
+
+
+def _given(data: str | None, objective: ObjectiveFlags, *sections: Section) -> dict[str, Any]:
+    """Gather the settings that were given as flags, and no default."""
+    flags: dict[str, Any] = {} if data is None else {"data": data}
+    for section in (objective, *sections):
+        flags |= section.model_dump(exclude_unset=True)
+    terms = flags.pop("term", {})
+    return flags | ({"objective": {"terms": terms}} if terms else {})
 
 
 @app.command

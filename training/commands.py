@@ -102,10 +102,11 @@ def refuse_changes(stored: FitSettings, request: FitRequest) -> None:
     """
     config = read_config(request.config) if request.config is not None else {}
     given = merged(config, nested(request.flags))
-    # What `auto` meant was settled when the run began.
-    own = {name: value for name, value in given.get("run", {}).items() if value != "auto"}
-    asked = load_settings(merged(stored.model_dump(), given | {"run": own}))
-    changed = differing(_with_absolute_path(asked), stored)
+    asked = _with_absolute_path(load_settings(merged(stored.model_dump(), given)))
+    # What `auto` meant was settled when the run began: asked for again, it is no change.
+    settled = {n: getattr(stored.run, n) for n, v in dict(asked.run).items() if v == "auto"}
+    asked = asked.model_copy(update={"run": asked.run.model_copy(update=settled)})
+    changed = differing(asked, stored)
     if changed:
         message = f"a resumed run keeps its settings, but {', '.join(changed)} differ"
         raise CheckpointError(message)

@@ -1,25 +1,22 @@
 """A whole training run: epochs, validation, checkpoints; the test split once, at the end."""
 
-import math
 import time
 
 import torch
 
-from training.data.augment import crop_and_flip
-from training.data.dataset import Dataset, Split
+from training.data.dataset import Dataset
 from training.data.split import split_validation
-from training.errors import CheckpointError, DataError, DivergenceError
+from training.errors import CheckpointError, DataError
+from training.fit.assess import final_report, refuse_divergence, validate
+from training.fit.batches import Batches
 from training.fit.build import build_network
-from training.fit.calibration import calibrate
-from training.fit.chance import chance
 from training.fit.position import Position
 from training.fit.progress import Progress
 from training.fit.step import LocalUpdate
 from training.fit.stop import Interrupted, StopRequest, stop_on_signals
 from training.objective.objective import Moment, Objective
 from training.results.checkpoint import Checkpoint
-from training.results.measure import layer_reports, read_goodness, report_on
-from training.results.report import Calibration, EpochReport, Report, SplitReport
+from training.results.report import EpochReport
 from training.results.run import Run
 from training.results.table import epoch_line
 from training.results.trained import TrainedModel
@@ -42,30 +39,27 @@ class Trainer:
         Raises:
             TrainingError: the data are too few, or no network has the shape asked for.
         """
-        seed = settings.run.seed
+        data, seed = settings.data, settings.run.seed
         self._settings = settings
         self._dataset = dataset
         self._run = run
         self._progress = progress
         self._device = torch.device(settings.run.device)
         self._fingerprint = dataset.fingerprint()
-        fraction = settings.data.validation_fraction
-        self._train, self._validation = split_validation(dataset.train, fraction, seed)
-        network = build_network(settings.network, self._train.images, len(dataset.labels), seed).to(
-            self._device
-        )
-        self._network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._update = LocalUpdate(
-            self._network, settings.optimiser, objective, settings.run.precision
-        )
+        train, self._validation = split_validation(dataset.train, data.validation_fraction, seed)
+        flip = dataset.may_flip if data.flip is None else data.flip
+        batch_size = settings.optimiser.batch_size
+        self._batches = Batches(train, batch_size, seed, data.crop_padding, flip)
+        network = build_network(settings.network, train.images, len(dataset.labels), seed)
+        self._network = network.to(self._device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        precision = settings.run.precision
+        self._update = LocalUpdate(self._network, settings.optimiser, objective, precision)
         self._epochs: tuple[EpochReport, ...] = ()
         self._position = self._epoch_start(0)
-        # Whole batches: the images left over differ from epoch to epoch.
-        self._steps = len(self._train) // settings.optimiser.batch_size
-        if self._steps == 0:
+        if self._batches.steps == 0:
             message = (
-                f"{len(self._train)} images to learn from are less than a batch of "
-                f"{settings.optimiser.batch_size}; lower batch_size"
+                f"{len(train)} images to learn from are less than a batch of {batch_size}; "
+                "lower batch_size"
             )
             raise DataError(message)
 
@@ -105,10 +99,10 @@ class Trainer:
             for _ in range(self._position.epoch, self._settings.optimiser.epochs):
                 started = time.monotonic()
                 self._train_epoch(stop)
-                report = self._epoch_report(started)
+                report = self._report_epoch(started)
                 self._epochs = (*self._epochs, report)
                 self._position = self._epoch_start(self._position.epoch + 1)
-                # The checkpoint before the log: a run killed in between logs the epoch again.
+                # The checkpoint before the log, which a resumed run rewrites by it.
                 self._save()
                 self._run.log.epoch(report)
                 if stop.is_set:
@@ -121,7 +115,8 @@ class Trainer:
 
     def _train_epoch(self, stop: StopRequest) -> None:
         self._network.train()
-        self._progress.begin(self._position, self._steps, self._settings.optimiser.epochs)
+        epochs = self._settings.optimiser.epochs
+        self._progress.begin(self._position, self._batches.steps, epochs)
         try:
             self._take_steps(stop)
         finally:
@@ -129,14 +124,12 @@ class Trainer:
 
     def _take_steps(self, stop: StopRequest) -> None:
         """Take the steps that are left of the epoch; store the place if asked to stop."""
-        epoch, batch_size = self._position.epoch, self._settings.optimiser.batch_size
-        total = self._steps * self._settings.optimiser.epochs
-        generator = chance(self._settings.run.seed, epoch)
-        order = torch.randperm(len(self._train), generator=generator)
-        batches = order[: self._steps * batch_size].view(self._steps, -1)
-        for step in range(self._position.step, self._steps):
-            batch = self._augmented(self._train.take(batches[step]), epoch, step)
-            at = Moment(epoch * self._steps + step, total)
+        epoch, steps = self._position.epoch, self._batches.steps
+        order = self._batches.order(epoch)
+        total = steps * self._settings.optimiser.epochs
+        for step in range(self._position.step, steps):
+            batch = self._batches.augmented(order[step], epoch, step).to(self._device)
+            at = Moment(epoch * steps + step, total)
             losses = self._update.step(batch.images, batch.labels, at)
             self._position = self._position.after(losses)
             self._progress.step(self._position)
@@ -145,57 +138,32 @@ class Trainer:
                 message = f"stopped at epoch {epoch + 1}, step {step + 1}"
                 raise Interrupted(message)
 
-    def _augmented(self, batch: Split, epoch: int, step: int) -> Split:
-        data = self._settings.data
-        flip = self._dataset.may_flip if data.flip is None else data.flip
-        generator = chance(self._settings.run.seed, epoch, step)
-        images = crop_and_flip(batch.images, data.crop_padding, flip, generator)
-        return Split(images, batch.labels).to(self._device)
-
-    def _epoch_report(self, started: float) -> EpochReport:
+    def _report_epoch(self, started: float) -> EpochReport:
         """Read the validation split; refuse an epoch in which a layer diverged."""
-        _refuse_divergence(self._position)
+        refuse_divergence(self._position)
         seconds = time.monotonic() - started
-        calibration, validation = self._calibrate()
+        calibration, validation = validate(self._network, self._validation, self._device)
         report = EpochReport(
             epoch=self._position.epoch + 1,
             seconds=round(seconds, 1),
-            train_loss_per_layer=tuple((self._position.loss_sum / self._steps).tolist()),
+            train_loss_per_layer=tuple((self._position.loss_sum / self._batches.steps).tolist()),
             calibration=calibration,
             validation=validation,
         )
         self._progress.say(epoch_line(report, self._settings.optimiser.epochs))
         return report
 
-    def _calibrate(self) -> tuple[Calibration, SplitReport]:
-        """Calibrate the network on the validation split and report on it."""
-        labels = self._validation.labels
-        goodness = read_goodness(self._network, self._validation, self._device)
-        found = calibrate(goodness, labels)
-        self._network.calibrate(torch.tensor(found.layer_weights), found.temperature)
-        return found, report_on(self._network, goodness, labels)
-
     def _finish(self) -> TrainedModel:
-        """Calibrate in float32, read the test split for the first and only time, store."""
-        self._device = torch.device("cpu")  # what is measured is what is stored and exported
+        """Calibrate in float32 on the CPU, test, store."""
         network = self._network.to("cpu", memory_format=torch.contiguous_format)
-        calibration, validation = self._calibrate()
-        goodness = read_goodness(network, self._dataset.test, self._device)
-        test = report_on(network, goodness, self._dataset.test.labels)
-        report = Report(
-            labels=self._dataset.labels,
-            data_sha256=self._fingerprint,
-            layers=layer_reports(network),
-            epochs=self._epochs,
-            calibration=calibration,
-            validation=validation,
-            test=test,
+        report = final_report(
+            network, self._dataset, self._validation, self._epochs, self._fingerprint
         )
         trained = TrainedModel(network, report)
         # In this order: a run killed in between writes the line again, for its log is cut back.
-        self._run.log.test(test)
+        self._run.log.test(report.test)
         self._run.save_model(trained)
-        self._progress.say(f"test accuracy {test.accuracy:.2%} (n = {test.n})")
+        self._progress.say(f"test accuracy {report.test.accuracy:.2%} (n = {report.test.n})")
         return trained
 
     def _save(self) -> None:
@@ -204,14 +172,3 @@ class Trainer:
         self._run.save(
             Checkpoint(epoch, step, loss_sum, network, optimizers, self._epochs, self._fingerprint)
         )
-
-
-def _refuse_divergence(position: Position) -> None:
-    """Stop before the checkpoint if a loss is no number any more."""
-    for layer, loss in enumerate(position.loss_sum.tolist(), start=1):
-        if not math.isfinite(loss):
-            message = (
-                f"layer {layer} diverged in epoch {position.epoch + 1}: its loss is "
-                f"{loss}; start again with a lower learning_rate or assignment_rate"
-            )
-            raise DivergenceError(message)
