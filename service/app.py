@@ -10,12 +10,13 @@ from fastapi import FastAPI
 
 from model.artifact.repository import ModelRepository
 from model.artifact.runtime import Device, resolve_device
-from service.engine import Engine, build_engine
+from service.engine import Engine, Placement, build_engine
 from service.http.body import BodyLimits, Receive
 from service.http.documented import predict_router
 from service.http.predict import PredictEndpoint, Scope, Send
 from service.http.problems import add_handlers
 from service.http.status import health_router, metrics_router, models_router
+from service.layout import available_cores, lay_out
 from service.metrics import Metrics
 from service.predict.admission import Admission
 from service.predict.decode import Decode
@@ -73,7 +74,8 @@ def create_app(
         DeviceError: CUDA was asked for and does not work.
     """
     device, metrics = serving_device(settings), Metrics(settings.metrics_folder)
-    engine = build_engine(settings, device, metrics, open_session, decode)
+    placement = Placement(device, lay_out(settings, device, available_cores()))
+    engine = build_engine(settings, placement, metrics, open_session, decode)
     predict = _predict_endpoint(settings, engine, metrics)
 
     @asynccontextmanager

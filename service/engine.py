@@ -7,21 +7,30 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 from model.artifact.repository import ModelRepository
 from model.artifact.runtime import Device, OnnxSession
 from model.artifact.version import VersionId
+from service.layout import Layout
 from service.metrics import Metrics
 from service.predict.decode import Decode, Decoder, ImageLimits
 from service.predict.health import Health
 from service.predict.lane import Lane, LaneParts
 from service.predict.lanes import Lanes
-from service.predict.loading import OpenSession, load_version
+from service.predict.loading import OpenSession, RunSizes, load_version
 from service.predict.predictor import Predictor
 from service.predict.watcher import Watcher
 from service.settings import Settings
 
 log = logging.getLogger("goodserve")
+
+
+class Placement(NamedTuple):
+    """Where sessions run, and how the machine is shared out."""
+
+    device: Device
+    layout: Layout
 
 
 @dataclass(frozen=True)
@@ -56,7 +65,7 @@ class Engine:
 
 def build_engine(
     settings: Settings,
-    device: Device,
+    placement: Placement,
     metrics: Metrics,
     open_session: OpenSession | None = None,
     decode: Decode | None = None,
@@ -65,28 +74,27 @@ def build_engine(
 
     Args:
         settings: of the whole service.
-        device: where sessions run.
+        placement: where sessions run, and on how many threads.
         metrics: hears of batches and swaps.
-        open_session: opens a model; by default onnxruntime does, on `device`.
+        open_session: opens a model; by default onnxruntime does.
         decode: turns files into pixels; by default Pillow does, within the settings' limits.
     """
     repository = ModelRepository(settings.repository)
     lanes = Lanes(settings.max_waiting_images)
     metrics.watch_depth(lambda: lanes.depth)
-    opener = open_session or partial(
-        OnnxSession, device=device, intra_op_threads=settings.intra_op_threads
-    )
+    device, layout = placement
+    opener = open_session or (lambda model, threads: OnnxSession(model, device, threads))
     parts = LaneParts(
         decode=decode or _decoder(settings),
         aside=ThreadPoolExecutor(settings.decode_threads, "decode"),
-        max_batch_size=settings.max_batch_size,
+        num_workers=layout.lane_workers,
+        max_batch_size=layout.max_batch_size,
         stall_timeout_s=settings.stall_timeout_s,
         on_batch=metrics.batch,
     )
 
-    load = partial(
-        load_version, repository, open_session=opener, max_batch_size=settings.max_batch_size
-    )
+    sizes = RunSizes(layout.max_batch_size, layout.intra_op_threads, layout.lone_threads)
+    load = partial(load_version, repository, open_session=opener, sizes=sizes)
 
     async def open_lane(wanted: VersionId) -> Lane:
         return Lane(await asyncio.to_thread(load, wanted), parts)

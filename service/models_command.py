@@ -12,7 +12,7 @@ from model.artifact.repository import ModelRepository
 from model.artifact.runtime import OnnxSession
 from model.artifact.version import RepositoryError, UnknownVersionError, VersionId
 from service.app import serving_device
-from service.predict.loading import load_version
+from service.predict.loading import RunSizes, load_version
 from service.settings import Settings
 
 app = App(name="models", help="Look at the versions of a repository and switch between them.")
@@ -60,7 +60,10 @@ def verify_model(version: Version | None = None, /, *, repository: Repository = 
     for each in [VersionId.parse(version)] if version else found.versions():
         try:
             load_version(
-                found, each, lambda model: OnnxSession(model, device), settings.max_batch_size
+                found,
+                each,
+                lambda model, threads: OnnxSession(model, device, threads),
+                RunSizes(settings.max_batch_size or 1),
             )
         except (ContractError, RepositoryError) as error:
             unsound += 1

@@ -14,6 +14,7 @@ import uvicorn
 
 from model.artifact.runtime import Device, has_cuda
 from service.app import configure_logging, serving_device
+from service.layout import available_cores, lay_out
 from service.settings import PREFIX, Settings
 
 
@@ -24,12 +25,16 @@ def serve(settings: Settings) -> None:
         DeviceError: CUDA was asked for and does not work.
     """
     configure_logging(settings)
-    settings = settings.model_copy(update={"device": _device_tried_apart(settings)})
+    device = _device_tried_apart(settings)
+    layout = lay_out(settings, device, available_cores())
+    # Told to the processes, so that each takes its share of the cores and not all of them.
+    chosen = {"device": device, "workers": layout.processes, "lane_workers": layout.lane_workers}
+    settings = settings.model_copy(update=chosen)
     for number in (signal.SIGTERM, signal.SIGINT):
         # uvicorn raises the signal again when it has shut down: that is the end, not a failure.
         signal.signal(number, _exit_quietly)
     with tempfile.TemporaryDirectory(prefix="goodserve-metrics-") as folder:
-        if settings.workers > 1:
+        if layout.processes > 1:
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
             settings = settings.model_copy(update={"metrics_folder": Path(folder)})
         _pass_on(settings)
@@ -38,7 +43,7 @@ def serve(settings: Settings) -> None:
             factory=True,
             host=settings.host,
             port=settings.port,
-            workers=settings.workers,
+            workers=layout.processes,
             access_log=settings.access_log,
             log_level=settings.log_level,
             timeout_graceful_shutdown=settings.shutdown_grace_s,

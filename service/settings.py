@@ -12,8 +12,7 @@ BUNDLED_REPOSITORY = Path(__file__).resolve().parent.parent / "model" / "bundled
 
 # One limit may not be over another, or what the first allows could never pass the second.
 _ORDERED = (
-    ("max_images_per_request", "max_batch_size", "a request runs in one batch"),
-    ("max_batch_size", "max_waiting_images", "a full batch must be able to wait"),
+    ("max_images_per_request", "max_waiting_images", "a full request must be able to wait"),
     ("max_request_bytes", "max_bytes_in_flight", "a full body must be able to come in"),
     ("max_image_pixels", "max_request_pixels", "a full image must be able to come in"),
 )
@@ -30,9 +29,28 @@ class Settings(BaseSettings):
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="auto: CUDA where onnxruntime has it, else the CPU"
     )
-    workers: int = Field(1, ge=1, le=64, description="processes, each with its own session")
-    intra_op_threads: int = Field(1, ge=1, le=256, description="threads within one session run")
-    max_batch_size: int = Field(64, ge=1, le=4096, description="images in one session run")
+    workers: int | None = Field(
+        None, ge=1, le=64, description="processes; by default one for every four cores"
+    )
+    lane_workers: int | None = Field(
+        None,
+        ge=1,
+        le=256,
+        description="threads of a process that decode and run; by default its share of the cores",
+    )
+    intra_op_threads: int | None = Field(
+        None, ge=1, le=256, description="threads within one session run of a batch (default 1)"
+    )
+    lone_threads: int | None = Field(
+        None,
+        ge=1,
+        le=256,
+        description="threads for a lone image while nothing else runs; by default those of the "
+        "process, at most 4",
+    )
+    max_batch_size: int | None = Field(
+        None, ge=1, le=4096, description="images in one session run (default 16 on a CPU, else 64)"
+    )
     max_waiting_images: int = Field(
         1024, ge=1, description="images that may wait or run; beyond: 503"
     )

@@ -101,6 +101,20 @@ class Outputs(NamedTuple):
         optional = {name: array[start:stop] for name, array in self.optional.items()}
         return type(self)(self.scores[start:stop], self.probabilities[start:stop], parts, optional)
 
+    @classmethod
+    def joined(cls, pieces: Sequence[Self]) -> Self:
+        """Put the answers to several batches, with the same outputs, one after the other."""
+        contributions = [piece.contributions for piece in pieces if piece.contributions is not None]
+        return cls(
+            np.concatenate([piece.scores for piece in pieces]),
+            np.concatenate([piece.probabilities for piece in pieces]),
+            np.concatenate(contributions) if contributions else None,
+            {
+                name: np.concatenate([piece.optional[name] for piece in pieces])
+                for name in pieces[0].optional
+            },
+        )
+
     def are_finite(self) -> bool:
         """Tell whether every score is a number: NaN in any layer reaches the scores."""
         return bool(np.isfinite(self.scores).all() and np.isfinite(self.probabilities).all())

@@ -1,29 +1,35 @@
 """Which of the waiting requests run together: a pure rule, and the queue that follows it."""
 
 import asyncio
-import queue
+import math
+import threading
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from model.artifact.image import Pixels
 
 
-def fitting(sizes: Iterable[int], limit: int) -> int:
-    """Say how many of the waiting groups run next: in order, whole, up to `limit` images.
+def fitting(sizes: Sequence[int], limit: int, idle_workers: int = 1) -> int:
+    """Say how many of the waiting groups one worker takes: in order, whole.
+
+    It takes up to `limit` images, but leaves the other idle workers their share: two batches
+    side by side are done sooner than one of twice the size.
 
     Args:
         sizes: images of each waiting group, the first come first.
-        limit: images in one run; a larger group runs alone.
+        limit: images in one run; a larger group is taken alone.
+        idle_workers: workers that have nothing to do, the asking one included.
 
     Returns:
         A count of groups, at least 1 where any waits.
     """
+    share = min(limit, math.ceil(sum(sizes) / idle_workers))
     total = count = 0
     for size in sizes:
         total += size
-        if count and total > limit:
+        if count and total > share:
             break
         count += 1
     return count
@@ -47,43 +53,49 @@ class Job:
 
 
 class JobQueue:
-    """A first-in, first-out queue from which one worker takes whole batches.
+    """A first-in, first-out queue from which a lane's workers take whole batches.
 
     It is not bounded here: `Lanes` bounds what waits over all lanes together.
     """
 
     def __init__(self) -> None:
         """Begin empty and open."""
-        # SimpleQueue is written in C: a put that wakes the worker costs a microsecond.
-        self._arrivals: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
-        self._waiting: deque[Job] = deque()  # the worker's alone
+        self._changed = threading.Condition()
+        self._waiting: deque[Job] = deque()
+        self._idle_workers = 0
         self._is_closed = False
 
     def put(self, job: Job) -> None:
         """Let a job wait; any thread may."""
-        self._arrivals.put(job)
+        with self._changed:
+            self._waiting.append(job)
+            if self._idle_workers:
+                self._changed.notify()
 
     def close(self) -> None:
         """Have `take` give None once what waits is taken; any thread may."""
-        self._arrivals.put(None)
+        with self._changed:
+            self._is_closed = True
+            self._changed.notify_all()
 
     def take(self, limit: int) -> list[Job] | None:
         """Wait for the next batch, of up to `limit` images; None when the queue is closed.
 
         Callers who went away are left out, so the batch may be empty.
         """
-        if not self._waiting and not self._is_closed:
-            self._receive(self._arrivals.get())
-        while not self._arrivals.empty():
-            self._receive(self._arrivals.get())
-        if not self._waiting and self._is_closed:
-            return None
-        count = fitting((len(job.files) for job in self._waiting), limit)
-        jobs = [self._waiting.popleft() for _ in range(count)]
+        with self._changed:
+            self._idle_workers += 1
+            while not self._waiting and not self._is_closed:
+                self._changed.wait()
+            sizes = [len(job.files) for job in self._waiting]
+            count = fitting(sizes, limit, self._idle_workers)
+            self._idle_workers -= 1
+            jobs = [self._waiting.popleft() for _ in range(count)]
+            if not jobs:
+                return None
         return [job for job in jobs if not job.future.done()]
 
-    def _receive(self, job: Job | None) -> None:
-        if job is None:
-            self._is_closed = True
-        else:
-            self._waiting.append(job)
+    @property
+    def idle_workers(self) -> int:
+        """Count the workers that wait for a job."""
+        return self._idle_workers

@@ -1,4 +1,4 @@
-"""A lane: one loaded version with its queue and its worker, leased by the requests it answers."""
+"""A lane: one loaded version with its queue and its workers, leased by requests."""
 
 import asyncio
 import logging
@@ -14,7 +14,7 @@ from service.errors import BusyError, OurFaultError, ServiceError
 from service.predict.batch import Job, JobQueue
 from service.predict.decode import Decode
 from service.predict.loading import LoadedVersion
-from service.predict.worker import Hooks, Outcome, Worker
+from service.predict.worker import Crew, Hooks, Outcome, Worker
 
 log = logging.getLogger("goodserve")
 
@@ -26,6 +26,7 @@ class LaneParts:
     Attributes:
         decode: turns files into pixels.
         aside: where large pictures are decoded, so that they hold up nobody's batch.
+        num_workers: threads that decode and run.
         max_batch_size: images in one run.
         stall_timeout_s: seconds after which a batch in hand counts as hung.
         on_batch: hears the number of images of each run.
@@ -34,6 +35,7 @@ class LaneParts:
 
     decode: Decode
     aside: Executor
+    num_workers: int
     max_batch_size: int
     stall_timeout_s: float
     on_batch: Callable[[int], None] = lambda _size: None
@@ -59,11 +61,11 @@ class Lane:
     """One loaded version at work.
 
     Requests lease it, submit, and release it. A retired lane takes no new leases; it drains
-    and closes when the last lease ends. All methods but the worker's belong to the event loop.
+    and closes when the last lease ends. All public methods belong to the event loop.
     """
 
     def __init__(self, version: LoadedVersion, parts: LaneParts) -> None:
-        """Start the worker.
+        """Start the workers.
 
         Raises:
             RuntimeError: no event loop is running.
@@ -78,7 +80,10 @@ class Lane:
         self._is_retired = False
         self._is_closed = False
         hooks = Hooks(parts.decode, self._decode_aside, self._deliver, parts.on_batch)
-        self._worker = Worker(version, self._queue, hooks, parts.max_batch_size, parts.clock)
+        crew = Crew(parts.num_workers, parts.max_batch_size, parts.clock)
+        self._workers = [
+            Worker(version, self._queue, hooks, crew) for _ in range(parts.num_workers)
+        ]
 
     @property
     def id(self) -> VersionId:
@@ -138,26 +143,28 @@ class Lane:
         """Say what is wrong with the lane; None if it answers well."""
         if self._is_closed:
             return "it was given up"
-        if not self._worker.is_alive():
-            return "its worker died"
+        if not all(worker.is_alive() for worker in self._workers):
+            return "a worker died"
         if self._is_hung():
             return f"a batch has been in hand for over {self._parts.stall_timeout_s:g} s"
-        return self._worker.complaint
+        return next((w.complaint for w in self._workers if w.complaint is not None), None)
 
     def is_lost(self) -> bool:
-        """Tell whether nobody will answer here any more: the worker is dead or hung."""
-        return not self._is_closed and (self._is_hung() or not self._worker.is_alive())
+        """Tell whether somebody waits here for ever: a worker is dead or hung."""
+        is_dead = not all(worker.is_alive() for worker in self._workers)
+        return not self._is_closed and (is_dead or self._is_hung())
 
     def _is_hung(self) -> bool:
-        since = self._worker.busy_since
-        return since is not None and self._parts.clock() - since > self._parts.stall_timeout_s
+        # Read once: the worker may set it to None at any moment.
+        busy = [since for worker in self._workers if (since := worker.busy_since) is not None]
+        return bool(busy) and self._parts.clock() - min(busy) > self._parts.stall_timeout_s
 
     def give_up(self) -> None:
         """Answer everyone who waits here with an error; the thread is left to itself."""
         self.close(_given_up(self.id))
 
     def close(self, error: ServiceError) -> None:
-        """Stop the worker; whoever still waits gets `error`."""
+        """Stop the workers; whoever still waits gets `error`."""
         if self._is_closed:
             return
         self._is_closed = True
@@ -166,8 +173,9 @@ class Lane:
             _answer(job, error)
 
     def join(self, timeout_s: float) -> None:
-        """Wait for the worker of a closed lane to end."""
-        self._worker.join(timeout_s)
+        """Wait for the workers of a closed lane to end."""
+        for worker in self._workers:
+            worker.join(timeout_s)
 
     def _deliver(self, outcomes: list[tuple[Job, Outcome]]) -> None:
         """Hand a batch's outcomes to the event loop, in one call; runs in the worker's thread."""
@@ -214,5 +222,5 @@ def _answer(job: Job, outcome: Outcome) -> None:
 
 
 def _given_up(version: VersionId) -> OurFaultError:
-    detail = f"the worker of {version} does not answer; it is being replaced, try again"
+    detail = f"a worker of {version} does not answer; it is being replaced, try again"
     return OurFaultError("worker-lost", detail)

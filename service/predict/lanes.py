@@ -64,7 +64,7 @@ class Lanes:
             detail = f"no model is loaded{why}; publish one into the repository"
             raise NotReadyError("not-ready", detail)
         if lane.is_closed:
-            detail = f"the worker of {lane.id} was lost and is being replaced; try again"
+            detail = f"a worker of {lane.id} was lost and is being replaced; try again"
             raise NotReadyError("not-ready", detail)
         depth = self.depth
         if depth and depth + images > self._max_waiting_images:

@@ -9,7 +9,7 @@ import numpy as np
 from model.artifact.checks import check_answers
 from model.artifact.manifest import Manifest
 from model.artifact.outputs import Session
-from model.artifact.repository import ModelRepository
+from model.artifact.repository import ModelRepository, StoredVersion
 from model.artifact.version import VersionId
 
 
@@ -20,16 +20,40 @@ class CheckedSession(Session, Protocol):
         """Hold the graph against the manifest, or raise `ContractError`."""
 
 
-OpenSession = Callable[[bytes], CheckedSession]
+# Opens the bytes of a model for runs of so many threads.
+OpenSession = Callable[[bytes, int], CheckedSession]
+
+
+@dataclass(frozen=True)
+class RunSizes:
+    """How a version is run.
+
+    Attributes:
+        max_batch_size: images in one run.
+        threads: within a run, where several run side by side.
+        lone_threads: within a run that has the machine to itself.
+    """
+
+    max_batch_size: int
+    threads: int = 1
+    lone_threads: int = 1
 
 
 @dataclass(frozen=True)
 class LoadedVersion:
-    """A version that passed every check and is ready to answer."""
+    """A version that passed every check and is ready to answer.
+
+    Attributes:
+        id: its name and version.
+        manifest: what is known about it.
+        session: runs batches; several workers may call it at once.
+        lone_session: runs one image as fast as it goes, while nothing else runs.
+    """
 
     id: VersionId
     manifest: Manifest
     session: Session
+    lone_session: Session
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -38,7 +62,7 @@ class LoadedVersion:
 
 
 def load_version(
-    repository: ModelRepository, wanted: VersionId, open_session: OpenSession, max_batch_size: int
+    repository: ModelRepository, wanted: VersionId, open_session: OpenSession, sizes: RunSizes
 ) -> LoadedVersion:
     """Load one version and check it: hash, contract, golden inputs; then warm it.
 
@@ -47,11 +71,18 @@ def load_version(
         ContractError: its graph or its answers are not what its manifest says.
     """
     stored = repository.read(wanted)
-    session = open_session(stored.model)
+    session = lone = _checked(stored, open_session, sizes.threads)
+    if sizes.lone_threads > sizes.threads:
+        lone = _checked(stored, open_session, sizes.lone_threads)
+    loaded = LoadedVersion(stored.id, stored.manifest, session, lone)
+    # The first run of a size allocates its arena: better here than under a request.
+    lone(np.zeros((1, *loaded.shape), np.uint8))
+    session(np.zeros((sizes.max_batch_size, *loaded.shape), np.uint8))
+    return loaded
+
+
+def _checked(stored: StoredVersion, open_session: OpenSession, threads: int) -> CheckedSession:
+    session = open_session(stored.model, threads)
     session.check(stored.manifest)
     check_answers(stored.manifest, session)
-    loaded = LoadedVersion(stored.id, stored.manifest, session)
-    # The first run of a size allocates its arena: better here than under a request.
-    for batch_size in (1, max_batch_size):
-        session(np.zeros((batch_size, *loaded.shape), np.uint8))
-    return loaded
+    return session

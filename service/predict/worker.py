@@ -1,4 +1,4 @@
-"""The thread that answers what waits in a lane: decode, run, hand the whole batch back."""
+"""A thread that answers what waits in a lane: decode, run, hand the whole batch back."""
 
 import itertools
 import logging
@@ -41,6 +41,21 @@ class Hooks:
     on_batch: Callable[[int], None]
 
 
+@dataclass(frozen=True)
+class Crew:
+    """What the workers of a lane have in common.
+
+    Attributes:
+        num_workers: of the lane.
+        max_batch_size: images in one run.
+        clock: gives monotonic seconds.
+    """
+
+    num_workers: int
+    max_batch_size: int
+    clock: Callable[[], float]
+
+
 class Worker:
     """One thread of a lane. It ends when the queue is closed, or dies of what is no Exception."""
 
@@ -49,15 +64,13 @@ class Worker:
         version: LoadedVersion,
         queue: JobQueue,
         hooks: Hooks,
-        max_batch_size: int,
-        clock: Callable[[], float],
+        crew: Crew,
     ) -> None:
         """Begin to work."""
         self._version = version
         self._queue = queue
         self._hooks = hooks
-        self._max_batch_size = max_batch_size
-        self._clock = clock
+        self._crew = crew
         self.busy_since: float | None = None
         self.complaint: str | None = None
         # A daemon: a thread stuck in a session must not keep the process from ending.
@@ -73,8 +86,8 @@ class Worker:
         self._thread.join(timeout_s)
 
     def _work(self) -> None:
-        while (jobs := self._queue.take(self._max_batch_size)) is not None:
-            self.busy_since = self._clock()
+        while (jobs := self._queue.take(self._crew.max_batch_size)) is not None:
+            self.busy_since = self._crew.clock()
             self._hooks.deliver(self._answered(jobs))
             self.busy_since = None
 
@@ -107,10 +120,9 @@ class Worker:
         """Run jobs together; if that fails, each alone, so that none harms another."""
         groups = [pixels for _, pixels in ready]
         batch = groups[0] if len(groups) == 1 else np.concatenate(groups)
-        self._hooks.on_batch(len(batch))
         wanted = _EXPLAINED if any(job.explain for job, _ in ready) else _PLAIN
         try:
-            outputs = self._version.session(batch, wanted)
+            outputs = self._inferred(batch, wanted)
         except Exception:  # onnxruntime's own errors share no public base
             log.exception("a run of %d images failed", len(batch))
             if len(ready) > 1:
@@ -119,6 +131,18 @@ class Worker:
         edges = itertools.accumulate(map(len, groups), initial=0)
         parts = [outputs.rows(start, stop) for start, stop in itertools.pairwise(edges)]
         return [(job, self._sound(part)) for (job, _), part in zip(ready, parts, strict=True)]
+
+    def _inferred(self, batch: Pixels, wanted: Sequence[str]) -> Outputs:
+        """Run a batch; one request of more images than a run takes is run in pieces."""
+        limit = self._crew.max_batch_size
+        if len(batch) <= limit:
+            self._hooks.on_batch(len(batch))
+            is_alone = self._queue.idle_workers == self._crew.num_workers - 1
+            lone = len(batch) == 1 and is_alone
+            session = self._version.lone_session if lone else self._version.session
+            return session(batch, wanted)
+        pieces = [batch[start : start + limit] for start in range(0, len(batch), limit)]
+        return Outputs.joined([self._inferred(piece, wanted) for piece in pieces])
 
     def _sound(self, outputs: Outputs) -> Outcome:
         """Refuse to answer with what is no number."""

@@ -132,9 +132,8 @@ def fake_repository(
 
 def loaded(session: FakeSession | None = None, size: int = 16, version: str = "1") -> LoadedVersion:
     """Give a version that is ready to answer."""
-    return LoadedVersion(
-        VersionId("colours", version), fake_manifest(size), session or FakeSession()
-    )
+    name, session = VersionId("colours", version), session or FakeSession()
+    return LoadedVersion(name, fake_manifest(size), session, session)
 
 
 class FakeDecode:
@@ -174,6 +173,7 @@ def open_lane(version: LoadedVersion | None = None, **parts: Any) -> Lane:
     given: dict[str, Any] = {
         "decode": FakeDecode(),
         "aside": ThreadPoolExecutor(1),
+        "num_workers": 1,
         "max_batch_size": 4,
         "stall_timeout_s": 30.0,
     }

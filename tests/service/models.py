@@ -42,7 +42,7 @@ def app_on(root: Path, **settings: Any) -> App:
 def fake_app_on(root: Path, *, session: FakeSession | None = None, **settings: Any) -> App:
     """Make an application on a repository of fakes; everything else in it is real."""
     given = {"repository": root, "device": "cpu", "poll_interval_s": 0.05, **settings}
-    return create_app(Settings(**given), lambda _model: session or FakeSession())
+    return create_app(Settings(**given), lambda _model, _threads: session or FakeSession())
 
 
 @contextmanager

@@ -83,9 +83,8 @@ def test_verify_makes_the_services_own_checks(
     [
         (("activate", "colours/9"), "there is no version colours/9"),
         (("rollback",), "nothing was active before"),
-        (("list", "--repository", "/nowhere"), "there are no versions in /nowhere"),
-        (("verify", "--repository", "/nowhere"), "there are no versions in /nowhere"),
         (("show", "other/1"), "there is no version other/1"),
+        (("activate", "../1"), "bad model name '..'"),
     ],
 )
 def test_what_cannot_be_done_is_one_line(
@@ -102,7 +101,11 @@ def test_what_cannot_be_done_is_one_line(
     assert message in printed
 
 
-def test_a_name_that_is_none_is_a_usage_error(repository: ModelRepository) -> None:
-    """Argparse says so."""
-    with pytest.raises(SystemExit):
-        models(repository, "activate", "../1")
+@pytest.mark.parametrize("command", ["list", "verify"])
+def test_a_mistyped_path_does_not_look_sound(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    """A repository without versions is an error, not an empty answer."""
+    assert main(["models", command, "--repository", str(tmp_path)]) == 2
+
+    assert f"there are no versions in {tmp_path}" in capsys.readouterr().err

@@ -34,10 +34,9 @@ def test_every_setting_is_an_environment_variable(monkeypatch: pytest.MonkeyPatc
     [
         ({"port": 70000}, "less than or equal to 65535"),
         ({"device": "tpu"}, "'auto', 'cpu' or 'cuda'"),
-        ({"max_batch_size": 8}, "max_images_per_request 32 is over max_batch_size 8"),
         ({"read_timeout_s": 30}, "read_timeout_s 30 is not under shutdown_grace_s 30"),
         ({"max_request_bytes": 2**30}, "is over max_bytes_in_flight"),
-        ({"max_waiting_images": 8}, "max_batch_size 64 is over max_waiting_images 8"),
+        ({"max_waiting_images": 8}, "max_images_per_request 32 is over max_waiting_images 8"),
     ],
 )
 def test_bad_settings_are_refused(given: dict[str, object], message: str) -> None:
@@ -51,7 +50,7 @@ def test_bad_settings_are_refused(given: dict[str, object], message: str) -> Non
     [
         (["serve", "--port", "many"], "port: Input should be a valid integer"),
         (
-            ["serve", "--max-batch-size", "8"],
+            ["serve", "--max-waiting-images", "8"],
             "goodserve: settings: max_images_per_request 32 is over",
         ),
     ],

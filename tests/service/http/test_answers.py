@@ -209,7 +209,7 @@ def test_a_bug_in_decoding_is_a_500(tmp_path: Path, caplog: pytest.LogCaptureFix
     settings = Settings(repository=tmp_path, device="cpu")
     decode = FakeDecode({FILES[0][0]: TypeError("a planted bug")})
 
-    with served(create_app(settings, lambda _model: FakeSession(), decode)) as client:
+    with served(create_app(settings, lambda _model, _threads: FakeSession(), decode)) as client:
         answer = client.post("/predict", content=FILES[0])
 
     assert (answer.status_code, answer.json()["type"][-10:]) == (500, "unexpected")

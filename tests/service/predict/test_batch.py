@@ -1,6 +1,7 @@
 """The batch rule, and the queue that follows it."""
 
 import asyncio
+import math
 
 import pytest
 from hypothesis import given
@@ -11,14 +12,28 @@ from service.predict.batch import Job, JobQueue, fitting
 pytestmark = pytest.mark.anyio
 
 
-@given(sizes=st.lists(st.integers(1, 8), max_size=20), limit=st.integers(8, 32))
-def test_a_batch_is_the_longest_run_of_whole_groups_that_fits(sizes: list[int], limit: int) -> None:
+@given(
+    sizes=st.lists(st.integers(1, 8), max_size=20),
+    limit=st.integers(8, 32),
+    idle=st.integers(1, 4),
+)
+def test_a_batch_is_the_longest_run_of_whole_groups_that_fits(
+    sizes: list[int], limit: int, idle: int
+) -> None:
     """In order, none split, none left out that would fit, and at least one."""
-    count = fitting(sizes, limit)
+    count = fitting(sizes, limit, idle)
 
-    assert sum(sizes[:count]) <= limit
-    assert count == len(sizes) or sum(sizes[: count + 1]) > limit
+    share = min(limit, math.ceil(sum(sizes) / idle))
+    assert sum(sizes[:count]) <= share or count == 1
+    assert count == len(sizes) or sum(sizes[: count + 1]) > share
     assert count >= min(1, len(sizes))
+
+
+def test_idle_workers_share_what_waits() -> None:
+    """Two batches of eight side by side are done sooner than one of sixteen."""
+    assert fitting([1] * 16, limit=16, idle_workers=2) == 8
+    assert fitting([1] * 64, limit=16, idle_workers=2) == 16
+    assert fitting([1], limit=16, idle_workers=2) == 1
 
 
 def job(size: int) -> Job:

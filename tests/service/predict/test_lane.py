@@ -1,8 +1,8 @@
 """A lane: batches form, every waiter gets its own answer or its own error, whatever happens."""
 
 import asyncio
+import dataclasses
 import logging
-import threading
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,9 +10,9 @@ import pytest
 
 from model.artifact.image import Pixels
 from model.artifact.outputs import Outputs
-from service.errors import BadRequestError, BusyError, OurFaultError, ServiceError
+from service.errors import BadRequestError, OurFaultError
 from service.predict.lane import Answers, Lane
-from tests.service.fakes import Clock, FakeDecode, FakeSession, Gate, loaded, open_lane
+from tests.service.fakes import FakeDecode, FakeSession, Gate, loaded, open_lane
 
 pytestmark = pytest.mark.anyio
 
@@ -199,88 +199,41 @@ async def test_a_large_picture_that_is_bad_is_told_so() -> None:
         await asked(lane, 2)
 
 
-async def test_a_worker_that_hangs_is_noticed_and_given_up() -> None:
-    """Past the limit the lane is lost; whoever waits is told so, in hand or in the queue."""
-    clock, gate = Clock(), Gate()
-    lane = open_lane(loaded(FakeSession(gate)), clock=clock, stall_timeout_s=5.0)
-    tasks = [asyncio.create_task(asked(lane, 0))]
-    await asyncio.to_thread(gate.wait_until_entered)
-    tasks.append(asyncio.create_task(asked(lane, 1)))
-    await asyncio.sleep(0)
-
-    clock.now = 5.0
-    assert (lane.trouble(), lane.is_lost()) == (None, False)
-    clock.now = 5.1
-    assert lane.trouble() == "a batch has been in hand for over 5 s"
-    assert lane.is_lost()
-    lane.give_up()
-
-    for task in tasks:
-        with pytest.raises(OurFaultError, match="the worker of colours/1 does not answer"):
-            await task
-    with pytest.raises(OurFaultError, match="does not answer"):
-        await asked(lane, 2)
-    gate.let()
-
-
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-async def test_a_worker_that_dies_is_noticed() -> None:
-    """What is no Exception ends the thread; the lane is lost, and its callers are told."""
-
-    def run(_: Pixels) -> None:
-        raise SystemExit
-
-    lane = open_lane(loaded(FakeSession(run)))
-    task = asyncio.create_task(asked(lane, 0))
-    await asyncio.sleep(0)
-    await asyncio.to_thread(lane.join, 5)
-
-    assert lane.trouble() == "its worker died"
-    assert lane.is_lost()
-    lane.give_up()
-
-    with pytest.raises(OurFaultError):
-        await task
-
-
-async def test_a_retired_lane_closes_with_its_last_lease() -> None:
-    """Not before: a request that leased it is still answered."""
-    lane = open_lane()
-    lane.lease()
-    lane.lease()
-
-    lane.retire()
-    assert not lane.is_closed
-    lane.release()
-    assert (await asked(lane, 1)).id == lane.id
-    lane.release()
-
-    assert lane.is_closed
-    lane.join(timeout_s=5)
-    assert threading.current_thread().is_alive()
-
-
-async def test_closing_answers_whoever_waits() -> None:
-    """In hand or in the queue, nobody waits for ever."""
+async def test_a_lone_image_has_the_machine_to_itself() -> None:
+    """It runs on the session of many threads; beside another run it does not."""
     gate = Gate()
-    lane = open_lane(loaded(FakeSession(gate)))
-    tasks = [asyncio.create_task(asked(lane, 0))]
+    many, lone = FakeSession(), FakeSession(gate)
+    version = dataclasses.replace(loaded(many), lone_session=lone)
+    lane = open_lane(version, num_workers=2)
+
+    first = asyncio.create_task(asked(lane, 1))
     await asyncio.to_thread(gate.wait_until_entered)
-    tasks.append(asyncio.create_task(asked(lane, 1)))
-    await asyncio.sleep(0)
-
-    lane.close(BusyError("shutting-down", "the service is shutting down"))
+    await asked(lane, 2)
     gate.let()
+    await first
 
-    for task in tasks:
-        with pytest.raises(ServiceError, match="shutting down"):
-            await task
+    assert (lone.batches, many.batches) == ([1], [1])
 
 
-async def test_a_thousand_callers_get_their_own_answers() -> None:
+async def test_more_images_than_a_run_takes_are_run_in_pieces() -> None:
+    """One request is answered whole, by one version, whatever its number of images."""
+    session = FakeSession()
+    lane = open_lane(loaded(session), max_batch_size=4)
+
+    answers = await lane.submit([bytes([n]) for n in range(10)], explain=True)
+
+    assert session.batches == [4, 4, 2]
+    expected = FakeSession()(FakeDecode()([bytes([n]) for n in range(10)], 16, 16))
+    assert np.array_equal(answers.outputs.scores, expected.scores)
+    assert answers.outputs.contributions is not None
+    assert answers.outputs.contributions.shape == (10, 2, 3)
+
+
+@pytest.mark.parametrize("num_workers", [1, 3])
+async def test_a_thousand_callers_get_their_own_answers(num_workers: int) -> None:
     """Under load nobody is mixed up with a neighbour, and batches are really formed."""
     session = FakeSession()
-    lane = open_lane(loaded(session), max_batch_size=32)
+    lane = open_lane(loaded(session), max_batch_size=32, num_workers=num_workers)
     alone = {
         value: session(FakeDecode()(file(value), 16, 16)).probabilities for value in range(256)
     }

@@ -1,0 +1,72 @@
+"""How the cores are shared out: a pure rule over what the machine has and the settings ask for."""
+
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from model.artifact.runtime import Device
+from service.settings import Settings
+
+# One interpreter lock feeds about this many cores: decoding PNG and HTTP hold it for a tenth
+# of what a small network computes.
+_CORES_PER_PROCESS = 4
+# Batches beyond this size gain nothing on a CPU: their activations leave its caches.
+_CPU_BATCH, _GPU_BATCH = 16, 64
+# More threads bring a lone image of a small network nothing.
+_MOST_LONE_THREADS = 4
+# On a GPU one worker decodes while the other's batch runs.
+_GPU_LANE_WORKERS = 2
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Who does what.
+
+    Attributes:
+        processes: each with sessions of its own.
+        lane_workers: threads of a process that decode and run.
+        intra_op_threads: within one run of a batch.
+        lone_threads: within the run of a lone image, while nothing else runs.
+        max_batch_size: images in one run.
+    """
+
+    processes: int
+    lane_workers: int
+    intra_op_threads: int
+    lone_threads: int
+    max_batch_size: int
+
+
+def lay_out(settings: Settings, device: Device, cores: int) -> Layout:
+    """Share `cores` out; whatever the settings name is taken as it is."""
+    if device == "cuda":
+        return Layout(
+            processes=settings.workers or 1,
+            lane_workers=settings.lane_workers or _GPU_LANE_WORKERS,
+            intra_op_threads=settings.intra_op_threads or 1,
+            lone_threads=settings.lone_threads or 1,
+            max_batch_size=settings.max_batch_size or _GPU_BATCH,
+        )
+    processes = settings.workers or math.ceil(cores / _CORES_PER_PROCESS)
+    intra_op_threads = settings.intra_op_threads or 1
+    share = max(1, cores // processes)
+    return Layout(
+        processes=processes,
+        lane_workers=settings.lane_workers or max(1, share // intra_op_threads),
+        intra_op_threads=intra_op_threads,
+        lone_threads=settings.lone_threads or min(share, _MOST_LONE_THREADS),
+        max_batch_size=settings.max_batch_size or _CPU_BATCH,
+    )
+
+
+def available_cores(quota_file: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
+    """Count the cores this process may use: by its affinity, and by its container's quota."""
+    cores = len(os.sched_getaffinity(0))
+    try:
+        quota, period = quota_file.read_text().split()
+    except (OSError, ValueError):
+        return cores
+    if quota == "max":
+        return cores
+    return max(1, min(cores, int(quota) // int(period)))

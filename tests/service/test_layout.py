@@ -1,0 +1,52 @@
+"""Sharing out the cores: the default uses the machine, and every choice can be overridden."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from model.artifact.runtime import Device
+from service.layout import available_cores, lay_out
+from service.settings import Settings
+
+
+@pytest.mark.parametrize(
+    ("cores", "device", "given", "expected"),
+    [
+        (1, "cpu", {}, (1, 1, 1, 1, 16)),
+        (2, "cpu", {}, (1, 2, 1, 2, 16)),
+        (4, "cpu", {}, (1, 4, 1, 4, 16)),
+        (8, "cpu", {}, (2, 4, 1, 4, 16)),
+        (64, "cpu", {}, (16, 4, 1, 4, 16)),
+        (2, "cpu", {"workers": 2}, (2, 1, 1, 1, 16)),
+        (8, "cpu", {"workers": 1}, (1, 8, 1, 4, 16)),
+        (4, "cpu", {"intra_op_threads": 2}, (1, 2, 2, 4, 16)),
+        (2, "cpu", {"lane_workers": 3, "lone_threads": 1}, (1, 3, 1, 1, 16)),
+        (2, "cpu", {"max_batch_size": 8}, (1, 2, 1, 2, 8)),
+        (16, "cuda", {}, (1, 2, 1, 1, 64)),
+    ],
+)
+def test_the_cores_are_shared_out(
+    cores: int, device: Device, given: dict[str, Any], expected: tuple[int, ...]
+) -> None:
+    """Processes, workers of each, threads of a batch and of a lone image, images in a run."""
+    found = lay_out(Settings(**given), device, cores)
+
+    assert (
+        found.processes,
+        found.lane_workers,
+        found.intra_op_threads,
+        found.lone_threads,
+        found.max_batch_size,
+    ) == expected
+
+
+@pytest.mark.parametrize(
+    ("quota", "most"), [("max 100000", 999), ("100000 100000", 1), ("50000 100000", 1), ("", 999)]
+)
+def test_a_containers_quota_counts(tmp_path: Path, quota: str, most: int) -> None:
+    """A container that may use one core must not start workers for sixty-four."""
+    file = tmp_path / "cpu.max"
+    file.write_text(quota)
+
+    assert 1 <= available_cores(file) <= most
