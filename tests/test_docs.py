@@ -156,7 +156,7 @@ def test_no_document_tells_of_this_machine(document: Path) -> None:
 def test_every_problem_is_documented() -> None:
     """The table in docs/service.md has the kinds that the service's code raises, and no other."""
     raised = re.compile(
-        r'(?:Error|problem)\(\s*(?:HTTPStatus\.\w+, )?"([a-z0-9]+(?:-[a-z0-9]+)*)",'
+        r'(?:Error|problem|refuse)\(\s*(?:HTTPStatus\.\w+, )?"([a-z0-9]+(?:-[a-z0-9]+)*)",'
     )
     code = {
         kind
