@@ -80,7 +80,7 @@ def build_engine(
         decode: turns files into pixels; by default Pillow does, within the settings' limits.
     """
     repository = ModelRepository(settings.repository)
-    lanes = Lanes(settings.max_waiting_images)
+    lanes = Lanes(settings.max_waiting_images, settings.max_wait_s)
     metrics.watch_depth(lambda: lanes.depth)
     device, layout = placement
     opener = open_session or (lambda model, threads: OnnxSession(model, device, threads))

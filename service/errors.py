@@ -7,9 +7,10 @@ ServiceError
 │   ├── TooLargeError               413
 │   ├── UnsupportedMediaError       415
 │   └── UnprocessableError          422
-├── TryLaterError               503, with Retry-After
-│   ├── BusyError
-│   └── NotReadyError
+├── TryLaterError               with Retry-After
+│   ├── BusyError                   429
+│   └── NotReadyError               503
+├── DeadlineError               504, the caller's own deadline cannot be met
 └── OurFaultError               500
 """
 
@@ -71,17 +72,34 @@ class UnprocessableError(ClientError):
 
 
 class TryLaterError(ServiceError):
-    """The same request may succeed later."""
+    """The same request may succeed later.
 
-    status = HTTPStatus.SERVICE_UNAVAILABLE
+    Attributes:
+        retry_after_s: whole seconds after which it may.
+    """
+
+    def __init__(self, kind: str, detail: str, retry_after_s: int = 1) -> None:
+        """Keep what was wrong, and when to come again."""
+        super().__init__(kind, detail)
+        self.retry_after_s = retry_after_s
 
 
 class BusyError(TryLaterError):
     """Too much waits already."""
 
+    status = HTTPStatus.TOO_MANY_REQUESTS
+
 
 class NotReadyError(TryLaterError):
-    """No model is loaded."""
+    """Nothing can answer now: no model is loaded, or the service is shutting down."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+
+
+class DeadlineError(ServiceError):
+    """The caller's own deadline cannot be met, or has passed."""
+
+    status = HTTPStatus.GATEWAY_TIMEOUT
 
 
 class OurFaultError(ServiceError):

@@ -16,7 +16,7 @@ from prometheus_client import (
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from model.artifact.version import VersionId
-from service.errors import ClientError, TryLaterError
+from service.errors import ClientError, DeadlineError, TryLaterError
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
@@ -106,7 +106,9 @@ def outcome_of(error: Exception | None) -> str:
         return "ok"
     if isinstance(error, ClientError):
         return "client_error"
-    return "try_later" if isinstance(error, TryLaterError) else "server_error"
+    if isinstance(error, TryLaterError):
+        return "try_later"
+    return "deadline" if isinstance(error, DeadlineError) else "server_error"
 
 
 def _forget_dead_workers(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import resource
 import signal
 import sys
 import tempfile
@@ -17,6 +18,8 @@ from service.app import configure_logging, serving_device
 from service.layout import available_cores, lay_out
 from service.settings import PREFIX, Settings
 
+_MOST_FILES = 65_536
+
 
 def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT, then answer what is in flight and exit 0.
@@ -25,6 +28,7 @@ def serve(settings: Settings) -> None:
         DeviceError: CUDA was asked for and does not work.
     """
     configure_logging(settings)
+    _allow_many_files()
     device = _device_tried_apart(settings)
     layout = lay_out(settings, device, available_cores())
     # Told to the processes, so that each takes its share of the cores and not all of them.
@@ -41,6 +45,7 @@ def serve(settings: Settings) -> None:
         uvicorn.run(
             "service.app:create_worker_app",
             factory=True,
+            http="service.http.protocol:BoundedProtocol",
             host=settings.host,
             port=settings.port,
             workers=layout.processes,
@@ -61,6 +66,13 @@ def _device_tried_apart(settings: Settings) -> Device:
         return serving_device(settings)
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
         return process.submit(serving_device, settings).result()
+
+
+def _allow_many_files() -> None:
+    """Raise the soft limit of open files, often 1,024, as far as the system lets us."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = _MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_FILES)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def _exit_quietly(_signal: int, _frame: types.FrameType | None) -> NoReturn:

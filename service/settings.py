@@ -52,13 +52,16 @@ class Settings(BaseSettings):
         None, ge=1, le=4096, description="images in one session run (default 16 on a CPU, else 64)"
     )
     max_waiting_images: int = Field(
-        1024, ge=1, description="images that may wait or run; beyond: 503"
+        8192, ge=1, description="images that may wait or run; beyond: 429"
+    )
+    max_wait_s: float = Field(
+        2.0, gt=0, description="seconds that an image may be expected to wait; beyond: 429"
     )
     max_concurrent_requests: int = Field(
-        256, ge=1, description="requests read or decoded at once; beyond: 503"
+        4096, ge=1, description="requests in flight at once; beyond: 429"
     )
     max_bytes_in_flight: int = Field(
-        512 * 2**20, ge=1, description="bytes of all bodies held at once; beyond: 503"
+        512 * 2**20, ge=1, description="bytes of all bodies held at once; beyond: 429"
     )
     read_timeout_s: float = Field(
         20, gt=0, description="seconds in which a body must have come; beyond: 408"

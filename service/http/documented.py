@@ -17,12 +17,20 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
         "description": HTTPStatus(status).phrase,
         "content": {PROBLEM_JSON: {"schema": Problem.model_json_schema()}},
     }
-    for status in (400, 408, 413, 415, 422, 500, 503)
+    for status in (400, 408, 413, 415, 422, 429, 500, 503, 504)
 }
 _BINARY: dict[str, Any] = {"type": "string", "format": "binary"}
 _QUERY: list[dict[str, Any]] = [
     {"name": name, "in": "query", "required": False, "schema": schema}
     for name, schema in Options.model_json_schema()["properties"].items()
+] + [
+    {
+        "name": "X-Request-Timeout-Ms",
+        "in": "header",
+        "required": False,
+        "description": "what cannot be run within so many milliseconds is refused with 504",
+        "schema": {"type": "integer", "minimum": 0},
+    }
 ]
 _JSON_SCHEMA = msgspec.json.schema_components((JsonRequest,))[1]["JsonRequest"]
 _REQUEST_BODY: dict[str, Any] = {

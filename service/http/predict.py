@@ -26,6 +26,8 @@ log = logging.getLogger("goodserve")
 Scope = MutableMapping[str, Any]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
+CANCEL = "goodserve.cancel"  # of the scope's extensions: see `service.http.protocol`
+TIMEOUT_HEADER = b"x-request-timeout-ms"
 _DEFAULTS = Options()
 _JSON_HEADERS = (b"content-type", b"application/json")
 
@@ -43,8 +45,15 @@ class PredictEndpoint:
         """Answer one request: 200, or problem details."""
         started = time.perf_counter()
         error: Exception | None = None
+        task = asyncio.current_task()
+        if task is not None:
+            # The server calls it if the caller hangs up: nobody would read the answer.
+            scope.setdefault("extensions", {})[CANCEL] = task.cancel
         try:
             body = await self._answer(scope, receive)
+        except asyncio.CancelledError:
+            self.metrics.request("disconnected", time.perf_counter() - started)
+            return
         except ServiceError as caught:
             error = caught
         except Exception as caught:  # a bug of ours, and this caller must not wait for ever
@@ -62,12 +71,14 @@ class PredictEndpoint:
         Raises:
             ServiceError: there is none.
         """
-        content_type, declared = _headers(scope)
+        content_type, declared, timeout_s = _headers(scope)
         with self.admission.admit() as take:
             data = await read_body(receive, declared, self.limits, take)
             form = await parse_form(content_type, data, self.limits.max_images)
             options = _options(scope["query_string"], form)
-            answers = await self.predictor.predict(form.images, explain=options.explain)
+            answers = await self.predictor.predict(
+                form.images, explain=options.explain, timeout_s=timeout_s
+            )
             if is_large(answers, options.top_k, explain=options.explain):
                 return await asyncio.to_thread(
                     word, answers, options.top_k, explain=options.explain
@@ -75,15 +86,24 @@ class PredictEndpoint:
             return word(answers, options.top_k, explain=options.explain)
 
 
-def _headers(scope: Scope) -> tuple[str, int | None]:
-    """Give the Content-Type and the Content-Length."""
-    content_type, declared = "", None
+def _headers(scope: Scope) -> tuple[str, int | None, float | None]:
+    """Give the Content-Type, the Content-Length, and the caller's timeout in seconds.
+
+    Raises:
+        UnprocessableError: the timeout is no whole number of milliseconds.
+    """
+    content_type, declared, timeout_s = "", None, None
     for name, value in scope["headers"]:
         if name == b"content-type":
             content_type = value.decode("latin-1")
         elif name == b"content-length" and value.isdigit():
             declared = int(value)
-    return content_type, declared
+        elif name == TIMEOUT_HEADER:
+            if not value.isdigit():
+                detail = "X-Request-Timeout-Ms must be a whole number of milliseconds"
+                raise UnprocessableError("bad-timeout", detail)
+            timeout_s = int(value) / 1000
+    return content_type, declared, timeout_s
 
 
 def _options(query: bytes, form: Form) -> Options:

@@ -6,13 +6,12 @@ import msgspec
 from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 
-from service.errors import ServiceError
+from service.errors import ServiceError, TryLaterError
 
 PROBLEM_JSON = "application/problem+json"
-RETRY_AFTER_S = 1
 
 _HEADERS = {
-    HTTPStatus.SERVICE_UNAVAILABLE: {"Retry-After": str(RETRY_AFTER_S)},
+    HTTPStatus.SERVICE_UNAVAILABLE: {"Retry-After": "1"},
     HTTPStatus.REQUEST_TIMEOUT: {"Connection": "close"},  # who stalled once would again
 }
 
@@ -30,7 +29,10 @@ def problem(status: HTTPStatus, kind: str, detail: str) -> Response:
 
 def problem_of(error: ServiceError) -> Response:
     """Write an error of ours as problem details."""
-    return problem(error.status, error.kind, error.detail)
+    response = problem(error.status, error.kind, error.detail)
+    if isinstance(error, TryLaterError):
+        response.headers["Retry-After"] = str(error.retry_after_s)
+    return response
 
 
 def unexpected() -> Response:

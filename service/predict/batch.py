@@ -5,7 +5,7 @@ import math
 import threading
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from model.artifact.image import Pixels
@@ -43,13 +43,15 @@ class Job:
         files: encoded images, at least one.
         explain: whether contributions are wanted.
         future: of the event loop that the caller waits on.
+        deadline: when the answer is of no use any more, in seconds of the lane's clock.
         pixels: `(n, H, W, 3)`, uint8, once decoded.
     """
 
     files: Sequence[bytes]
     explain: bool
     future: "asyncio.Future[Any]"
-    pixels: Pixels | None = field(default=None)
+    deadline: float | None = None
+    pixels: Pixels | None = None
 
 
 class JobQueue:

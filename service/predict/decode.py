@@ -10,8 +10,8 @@ from PIL import Image, UnidentifiedImageError
 from model.artifact.image import FORMATS, DamagedImageError, Pixels, stack, to_pixels
 from service.errors import (
     BadRequestError,
-    BusyError,
     ClientError,
+    NotReadyError,
     ServiceError,
     TooLargeError,
     UnsupportedMediaError,
@@ -94,7 +94,7 @@ class Decoder:
         """Decode every file, as `Decode` says.
 
         Raises:
-            BusyError: there is no memory for a picture.
+            NotReadyError: there is no memory for a picture.
         """
         decoded, source_pixels = [], 0
         for number, data in enumerate(files, start=1):
@@ -111,7 +111,7 @@ class Decoder:
                 raise _named(error, number, files) from error
             except MemoryError as error:
                 detail = "there is no memory to decode the image now"
-                raise BusyError("out-of-memory", detail) from error
+                raise NotReadyError("out-of-memory", detail) from error
         return stack(decoded)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from model.artifact.manifest import Manifest
 from model.artifact.outputs import Outputs
 from model.artifact.version import VersionId
-from service.errors import BusyError, OurFaultError, ServiceError
+from service.errors import NotReadyError, OurFaultError, ServiceError
 from service.predict.batch import Job, JobQueue
 from service.predict.decode import Decode
 from service.predict.loading import LoadedVersion
@@ -95,6 +95,13 @@ class Lane:
         """Count the images that wait or run."""
         return self._depth
 
+    def expected_wait_s(self) -> float:
+        """Estimate the seconds after which an image that came now would be answered."""
+        paces = [pace for w in self._workers if (pace := w.seconds_per_image) is not None]
+        if not paces:
+            return 0.0  # nothing has run yet
+        return self._depth * sum(paces) / len(paces) / len(self._workers)
+
     @property
     def is_closed(self) -> bool:
         """Whether the lane has gone: nothing can be submitted any more."""
@@ -108,27 +115,31 @@ class Lane:
         """End a lease; a retired lane closes with its last one."""
         self._leases -= 1
         if self._is_retired and self._leases == 0:
-            self.close(BusyError("shutting-down", "the service is shutting down"))
+            self.close(NotReadyError("shutting-down", "the service is shutting down"))
 
     def retire(self) -> None:
         """Take no new leases; close when the last one ends."""
         self._is_retired = True
         if self._leases == 0:
-            self.close(BusyError("shutting-down", "the service is shutting down"))
+            self.close(NotReadyError("shutting-down", "the service is shutting down"))
 
-    async def submit(self, files: Sequence[bytes], *, explain: bool) -> Answers:
+    async def submit(
+        self, files: Sequence[bytes], *, explain: bool, timeout_s: float | None = None
+    ) -> Answers:
         """Wait for the answers to one caller's images.
 
         Args:
             files: encoded images, at least one.
             explain: whether contributions are wanted.
+            timeout_s: seconds from now in which a run must have begun.
 
         Raises:
             ServiceError: an image is bad, the model failed, or the lane was given up.
         """
         if self._is_closed:
             raise _given_up(self.id)
-        job = Job(files, explain, self._loop.create_future())
+        deadline = None if timeout_s is None else self._parts.clock() + timeout_s
+        job = Job(files, explain, self._loop.create_future(), deadline)
         self._unanswered.add(job)
         self._depth += len(files)
         try:

@@ -1,9 +1,10 @@
 """All lanes of a service: the active one, and those that drain."""
 
 import logging
+import math
 from typing import NamedTuple
 
-from service.errors import BusyError, NotReadyError
+from service.errors import BusyError, DeadlineError, NotReadyError
 from service.predict.lane import Lane
 
 log = logging.getLogger("goodserve")
@@ -29,9 +30,15 @@ def choose(table: Table) -> Lane | None:
 class Lanes:
     """Leases lanes to requests and replaces them; belongs to the event loop's thread."""
 
-    def __init__(self, max_waiting_images: int) -> None:
-        """Begin without a lane; so many images may wait or run over all lanes together."""
+    def __init__(self, max_waiting_images: int, max_wait_s: float = math.inf) -> None:
+        """Begin without a lane.
+
+        Args:
+            max_waiting_images: that may wait or run over all lanes together.
+            max_wait_s: that an image may be expected to wait.
+        """
         self._max_waiting_images = max_waiting_images
+        self._max_wait_s = max_wait_s
         self._table = Table(None, ())
         self.why_none: str | None = None
 
@@ -51,12 +58,17 @@ class Lanes:
         """Count the images that wait or run, over all lanes."""
         return sum(lane.depth for lane in self.all)
 
-    def lease(self, images: int) -> Lane:
+    def lease(self, images: int, timeout_s: float | None = None) -> Lane:
         """Lease the lane that answers a request of so many images; the caller releases it.
+
+        Args:
+            images: of the request.
+            timeout_s: seconds that the caller will wait.
 
         Raises:
             NotReadyError: no lane is open.
             BusyError: too many images wait already.
+            DeadlineError: the answer would come too late for this caller.
         """
         lane = choose(self._table)
         if lane is None:
@@ -66,13 +78,27 @@ class Lanes:
         if lane.is_closed:
             detail = f"a worker of {lane.id} was lost and is being replaced; try again"
             raise NotReadyError("not-ready", detail)
-        depth = self.depth
+        self._check_wait(lane, images, timeout_s)
+        lane.lease()
+        return lane
+
+    def _check_wait(self, lane: Lane, images: int, timeout_s: float | None) -> None:
+        """Refuse now what would wait too long: refusing is cheap, and answering late helps nobody.
+
+        Where nothing waits any request is taken, however large.
+        """
+        depth, wait_s = self.depth, lane.expected_wait_s()
+        if timeout_s is not None and wait_s > timeout_s:
+            detail = f"the wait is {wait_s:.2f} s now, the caller's deadline {timeout_s:.2f} s"
+            raise DeadlineError("deadline-unmet", detail)
         if depth and depth + images > self._max_waiting_images:
             limit = self._max_waiting_images
             detail = f"{depth} images wait already, the limit is {limit}; try again later"
-            raise BusyError("queue-full", detail)
-        lane.lease()
-        return lane
+            raise BusyError("queue-full", detail, math.ceil(wait_s) or 1)
+        if wait_s > self._max_wait_s:
+            limit_s = self._max_wait_s
+            detail = f"the wait is {wait_s:.2f} s now, the limit is {limit_s:g} s; try again later"
+            raise BusyError("queue-full", detail, math.ceil(wait_s))
 
     def install(self, lane: Lane) -> None:
         """Make a lane the active one; the old one drains and closes with its last lease."""
@@ -96,7 +122,7 @@ class Lanes:
         lanes = self.all
         self._table = Table(None, ())
         for lane in lanes:
-            lane.close(BusyError("shutting-down", "the service is shutting down"))
+            lane.close(NotReadyError("shutting-down", "the service is shutting down"))
         for lane in lanes:
             lane.join(timeout_s=5)
 

@@ -13,18 +13,21 @@ class Predictor:
         """Answer by these lanes."""
         self._lanes = lanes
 
-    async def predict(self, files: Sequence[bytes], *, explain: bool = False) -> Answers:
+    async def predict(
+        self, files: Sequence[bytes], *, explain: bool = False, timeout_s: float | None = None
+    ) -> Answers:
         """Classify images, all by one version, from the same lane to the end.
 
         Args:
             files: encoded images, at least one.
             explain: whether the layers' contributions are wanted.
+            timeout_s: seconds that the caller will wait; what cannot be run by then is refused.
 
         Raises:
             ServiceError: see `service.errors`; nothing else is raised.
         """
-        lane = self._lanes.lease(len(files))
+        lane = self._lanes.lease(len(files), timeout_s)
         try:
-            return await lane.submit(files, explain=explain)
+            return await lane.submit(files, explain=explain, timeout_s=timeout_s)
         finally:
             lane.release()

@@ -10,7 +10,7 @@ import numpy as np
 
 from model.artifact.image import Pixels
 from model.artifact.outputs import CONTRIBUTIONS, PROBABILITIES, SCORES, Outputs
-from service.errors import OurFaultError, ServiceError
+from service.errors import DeadlineError, OurFaultError, ServiceError
 from service.predict.batch import Job, JobQueue
 from service.predict.decode import Decode, LargePictureError
 from service.predict.loading import LoadedVersion
@@ -20,6 +20,8 @@ log = logging.getLogger("goodserve")
 Outcome = Outputs | ServiceError
 Deliver = Callable[[list[tuple[Job, Outcome]]], None]
 
+# Old batches fade within some twenty: soon enough for load that changes within a second.
+_PACE_GAIN = 0.1
 _PLAIN = (SCORES, PROBABILITIES)
 _EXPLAINED = (SCORES, PROBABILITIES, CONTRIBUTIONS)
 
@@ -72,6 +74,7 @@ class Worker:
         self._hooks = hooks
         self._crew = crew
         self.busy_since: float | None = None
+        self.seconds_per_image: float | None = None
         self.complaint: str | None = None
         # A daemon: a thread stuck in a session must not keep the process from ending.
         self._thread = threading.Thread(target=self._work, name=f"{version.id}", daemon=True)
@@ -87,9 +90,26 @@ class Worker:
 
     def _work(self) -> None:
         while (jobs := self._queue.take(self._crew.max_batch_size)) is not None:
-            self.busy_since = self._crew.clock()
-            self._hooks.deliver(self._answered(jobs))
+            started = self.busy_since = self._crew.clock()
+            self._hooks.deliver(self._answered(self._in_time(jobs, started)))
             self.busy_since = None
+            self._note_pace(self._crew.clock() - started, sum(len(job.files) for job in jobs))
+
+    def _in_time(self, jobs: Sequence[Job], now: float) -> list[Job]:
+        """Drop the jobs whose deadline has passed before they cost a run."""
+        late = [job for job in jobs if job.deadline is not None and job.deadline < now]
+        if not late:
+            return list(jobs)
+        detail = "the deadline passed while the request waited; nothing was run for it"
+        self._hooks.deliver([(job, DeadlineError("deadline-passed", detail)) for job in late])
+        return [job for job in jobs if job not in late]
+
+    def _note_pace(self, seconds: float, images: int) -> None:
+        """Keep a moving average of the seconds that an image takes; admission reads it."""
+        if images == 0:
+            return
+        pace, known = seconds / images, self.seconds_per_image
+        self.seconds_per_image = pace if known is None else known + _PACE_GAIN * (pace - known)
 
     def _answered(self, jobs: Sequence[Job]) -> list[tuple[Job, Outcome]]:
         """Answer a batch; a job whose picture is decoded aside is not among the outcomes."""

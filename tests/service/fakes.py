@@ -41,7 +41,7 @@ class FakeSession:
         """Count the runs from nothing."""
         self.batches: list[int] = []
         self.wanted: list[Sequence[str] | None] = []
-        self._run = run
+        self.run = run
 
     def check(self, manifest: Manifest) -> None:
         """Agree with every manifest."""
@@ -50,7 +50,7 @@ class FakeSession:
         """Answer as a network of two layers would."""
         self.batches.append(len(pixels))
         self.wanted.append(wanted)
-        self._run(pixels)
+        self.run(pixels)
         strength = pixels.mean(axis=(1, 2))[:, _COLOUR_OF_LABEL] / 25
         scores = (strength - strength.mean(axis=1, keepdims=True)).astype(np.float32)
         powers = np.exp(scores)

@@ -17,6 +17,7 @@ from model.artifact.outputs import Scores
 from model.artifact.repository import ModelRepository
 from model.artifact.version import VersionId
 from service.app import App, create_app
+from service.http.protocol import BoundedProtocol
 from service.settings import Settings
 from tests.service.fakes import FakeSession
 from tests.trained import SmallModel
@@ -46,9 +47,9 @@ def fake_app_on(root: Path, *, session: FakeSession | None = None, **settings: A
 
 
 @contextmanager
-def served(app: App) -> Iterator[httpx.Client]:
+def served(app: App, protocol: type[BoundedProtocol] = BoundedProtocol) -> Iterator[httpx.Client]:
     """Serve an application for real, on a free port, and give a client for it."""
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning"))
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", http=protocol))
     thread = threading.Thread(target=server.run)
     thread.start()
     try:

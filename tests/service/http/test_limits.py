@@ -3,12 +3,13 @@
 import socket
 import threading
 import time
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
 
 from tests.pictures import coloured, encoded
-from tests.service.fakes import fake_repository
+from tests.service.fakes import FakeSession, Gate, fake_repository
 from tests.service.models import fake_app_on, served
 
 FILES = [encoded(coloured("red", 0))]
@@ -27,7 +28,7 @@ def test_without_a_model_the_service_lives_but_is_not_ready(tmp_path: Path) -> N
 
 
 def test_too_many_requests_are_turned_away(tmp_path: Path) -> None:
-    """Beyond the limit of requests in flight a caller gets 503, and others are served."""
+    """Beyond the limit of requests in flight a caller gets 429, and others are served."""
     fake_repository(tmp_path)
     statuses: list[int] = []
 
@@ -44,7 +45,7 @@ def test_too_many_requests_are_turned_away(tmp_path: Path) -> None:
         for thread in threads:
             thread.join()
 
-    assert set(statuses) == {200, 503}
+    assert set(statuses) == {200, 429}
 
 
 def test_a_body_that_does_not_come_is_given_up(tmp_path: Path) -> None:
@@ -67,7 +68,7 @@ def test_a_body_that_does_not_come_is_given_up(tmp_path: Path) -> None:
 
 
 def test_bodies_together_may_hold_so_many_bytes(tmp_path: Path) -> None:
-    """While one large body waits for its end, another gets 503; then there is room again."""
+    """While one large body waits for its end, another gets 429; then there is room again."""
     fake_repository(tmp_path)
     app = fake_app_on(
         tmp_path, max_request_bytes=30_000, max_bytes_in_flight=30_000, read_timeout_s=5
@@ -78,7 +79,7 @@ def test_bodies_together_may_hold_so_many_bytes(tmp_path: Path) -> None:
         head = b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: 30000\r\n\r\n"
         with socket.create_connection((url.host, url.port or 80), timeout=10) as connection:
             connection.sendall(head + b"x" * 29_999)
-            until_status(client, 503)
+            until_status(client, 429)
             connection.sendall(b"x")
             assert connection.recv(4096).startswith(b"HTTP/1.1 400")
         until_status(client, 200)
@@ -89,3 +90,56 @@ def until_status(client: httpx.Client, status: int) -> None:
     deadline = time.monotonic() + 5
     while client.post("/predict", content=FILES[0]).status_code != status:
         assert time.monotonic() < deadline
+
+
+def test_a_queue_that_is_full_in_seconds_refuses_at_once(tmp_path: Path) -> None:
+    """The wait is estimated from the pace of the last batches; Retry-After says when to come."""
+    fake_repository(tmp_path)
+    session = FakeSession(lambda _pixels: time.sleep(0.2))
+    app = fake_app_on(tmp_path, session=session, max_wait_s=0.3, lane_workers=1, max_batch_size=1)
+
+    with served(app) as client:
+        client.post("/predict", content=FILES[0])
+        with ThreadPoolExecutor(6) as pool:
+            answers = list(pool.map(lambda _: client.post("/predict", content=FILES[0]), range(6)))
+
+    refused = [answer for answer in answers if answer.status_code == 429]
+    assert {answer.status_code for answer in answers} == {200, 429}
+    assert all(answer.json()["type"] == "urn:goodserve:problem:queue-full" for answer in refused)
+    assert {answer.headers["retry-after"] for answer in refused} <= {"1", "2"}
+    assert max(answer.elapsed.total_seconds() for answer in refused) < 0.15
+
+
+def test_a_deadline_that_cannot_be_met_is_refused(tmp_path: Path) -> None:
+    """Before it costs a run: at once where the wait is known, else when its turn comes."""
+    fake_repository(tmp_path)
+    gate = Gate()
+    session = FakeSession()
+    app = fake_app_on(tmp_path, session=session, lane_workers=1)
+
+    with served(app) as client, ThreadPoolExecutor(1) as pool:
+        session.run, before = gate, len(session.batches)
+        first = pool.submit(client.post, "/predict", content=FILES[0])
+        gate.wait_until_entered()
+        late = pool_post(client, timeout_ms=1)
+        time.sleep(0.05)
+        gate.let()
+        statuses = first.result().status_code, late.result().status_code
+        session.run = lambda _pixels: None
+        bad = client.post("/predict", content=FILES[0], headers={"x-request-timeout-ms": "soon"})
+        fine = client.post("/predict", content=FILES[0], headers={"x-request-timeout-ms": "9000"})
+
+    assert statuses == (200, 504)
+    assert late.result().json()["type"] == "urn:goodserve:problem:deadline-passed"
+    assert (bad.status_code, fine.status_code) == (422, 200)
+    assert len(session.batches) == before + 2
+
+
+def pool_post(client: httpx.Client, timeout_ms: int) -> "Future[httpx.Response]":
+    """Send one picture with a deadline, in a thread of its own, and see it reach the queue."""
+    pool = ThreadPoolExecutor(1)
+    headers = {"x-request-timeout-ms": str(timeout_ms)}
+    future = pool.submit(client.post, "/predict", content=FILES[0], headers=headers)
+    while "goodserve_queue_depth 2.0" not in client.get("/metrics").text:
+        time.sleep(0.01)
+    return future

@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from service.errors import BusyError, NotReadyError
+from model.artifact.image import Pixels
+from service.errors import BusyError, DeadlineError, NotReadyError
 from service.predict.lanes import Lanes, Table, choose
 from service.predict.predictor import Predictor
 from tests.service.fakes import Clock, FakeSession, Gate, loaded, open_lane
@@ -78,6 +79,32 @@ async def test_waiting_is_bounded_over_all_lanes() -> None:
     gate.let(2)
     assert [len((await each).outputs.scores) for each in (first, second)] == [2, 1]
     assert lanes.depth == 0
+
+
+async def test_waiting_is_bounded_in_seconds() -> None:
+    """By the pace of the last batches; a caller's own deadline counts as well."""
+    clock, gate = Clock(), Gate()
+
+    def run(_: Pixels) -> None:
+        clock.now += 2.0
+        if clock.now > 3:
+            gate()
+
+    lanes = Lanes(max_waiting_images=100, max_wait_s=3.0)
+    lanes.install(open_lane(loaded(FakeSession(run)), clock=clock))
+    predictor = Predictor(lanes)
+    await predictor.predict(PICTURE)
+    waiting = [asyncio.create_task(predictor.predict(PICTURE)) for _ in range(2)]
+    await asyncio.to_thread(gate.wait_until_entered)
+
+    with pytest.raises(BusyError, match=r"the wait is 4\.00 s now, the limit is 3 s") as busy:
+        await predictor.predict(PICTURE)
+    with pytest.raises(DeadlineError, match=r"the wait is 4\.00 s now, the caller's deadline 1"):
+        await predictor.predict(PICTURE, timeout_s=1.0)
+
+    assert busy.value.retry_after_s == 4
+    gate.let(2)
+    await asyncio.gather(*waiting)
 
 
 async def test_one_request_of_many_images_is_taken_where_nothing_waits() -> None:
