@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
+from typing import Any
 
 from fastapi import FastAPI
 
@@ -13,7 +14,7 @@ from model.artifact.runtime import Device, resolve_device
 from service.engine import Engine, Placement, build_engine
 from service.http.body import BodyLimits, Receive
 from service.http.documented import predict_router
-from service.http.predict import PredictEndpoint, Scope, Send
+from service.http.predict import TURN_AWAY, PredictEndpoint, Scope, Send
 from service.http.problems import add_handlers
 from service.http.status import health_router, metrics_router, models_router
 from service.layout import available_cores, lay_out
@@ -79,9 +80,9 @@ def create_app(
     predict = _predict_endpoint(settings, engine, metrics)
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, Any]]:
         async with engine.running(settings.poll_interval_s):
-            yield
+            yield {TURN_AWAY: predict.turn_away}
 
     framework = FastAPI(
         title="goodserve",

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 from fastapi import Response
 from pydantic import ValidationError
 
-from service.errors import ServiceError, UnprocessableError, describe
+from service.errors import BusyError, ServiceError, UnprocessableError, describe
 from service.http.answer import is_large, word
 from service.http.body import BodyLimits, Receive, read_body
 from service.http.form import Form, parse_form
@@ -26,7 +26,11 @@ log = logging.getLogger("goodserve")
 Scope = MutableMapping[str, Any]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
-CANCEL = "goodserve.cancel"  # of the scope's extensions: see `service.http.protocol`
+# Of the scope's extensions, between this and `service.http.protocol`: how to cancel a request,
+# and that it was turned away.
+CANCEL, REFUSED = "goodserve.cancel", "goodserve.refused"
+# Of the lifespan's state: a function that answers instead of the endpoint, or gives None.
+TURN_AWAY = "goodserve.turn_away"
 TIMEOUT_HEADER = b"x-request-timeout-ms"
 _DEFAULTS = Options()
 _JSON_HEADERS = (b"content-type", b"application/json")
@@ -46,9 +50,9 @@ class PredictEndpoint:
         started = time.perf_counter()
         error: Exception | None = None
         task = asyncio.current_task()
-        if task is not None:
-            # The server calls it if the caller hangs up: nobody would read the answer.
-            scope.setdefault("extensions", {})[CANCEL] = task.cancel
+        assert task is not None  # noqa: S101  a coroutine runs in a task
+        # The server calls it if the caller hangs up: nobody would read the answer.
+        scope["extensions"] = {CANCEL: task.cancel}
         try:
             body = await self._answer(scope, receive)
         except asyncio.CancelledError:
@@ -63,7 +67,18 @@ class PredictEndpoint:
         if error is None:
             await _send_json(send, body)
         else:
+            if isinstance(error, BusyError):
+                scope["extensions"][REFUSED] = True
             await _respond(error)(scope, receive, send)
+
+    def turn_away(self) -> Response | None:
+        """Refuse a request of which nothing is known yet, if too much waits already."""
+        try:
+            self.predictor.check_wait()
+        except BusyError as error:
+            self.metrics.request(outcome_of(error), 0.0)
+            return problem_of(error)
+        return None
 
     async def _answer(self, scope: Scope, receive: Receive) -> bytes:
         """Give the answer's JSON.
@@ -72,6 +87,7 @@ class PredictEndpoint:
             ServiceError: there is none.
         """
         content_type, declared, timeout_s = _headers(scope)
+        self.predictor.check_wait(timeout_s)  # before the body is read: refusing must be cheap
         with self.admission.admit() as take:
             data = await read_body(receive, declared, self.limits, take)
             form = await parse_form(content_type, data, self.limits.max_images)

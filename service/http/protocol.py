@@ -10,9 +10,11 @@ import resource
 from http import HTTPStatus
 from typing import Any, ClassVar
 
+import httptools
+from fastapi import Response
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from service.http.predict import CANCEL
+from service.http.predict import CANCEL, REFUSED, TURN_AWAY
 from service.http.problems import problem
 
 # Browsers with many cookies send some 8 KiB; servers take 8 to 64 KiB in all.
@@ -22,6 +24,10 @@ MAX_HEADERS = 100
 _OTHER_FILES = 64
 MAX_CONNECTIONS = min(10_000, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - _OTHER_FILES)
 
+_FIRST_PAUSE_S, _MAX_PAUSE_S = 0.1, 1.0
+# Data that waited while we did not read arrive within this of our reading again.
+_AT_ONCE_S = 0.02
+_PHRASES = {status.value: status.phrase for status in HTTPStatus}
 _UPGRADE = re.compile(rb"\r\nupgrade:[^\r\n]*", re.IGNORECASE)
 _HEAD_END = b"\r\n\r\n"
 
@@ -36,7 +42,11 @@ class BoundedProtocol(HttpToolsProtocol):
     head_timeout_s: ClassVar[float] = 10.0
     max_connections: ClassVar[int] = MAX_CONNECTIONS
 
+    _pause_s = 0.0
+    _resumed_at = 0.0
+    _arrived_at = 0.0
     _is_in_body = False
+    _is_skipped = False
     _head_bytes = 0
     _head_timer: asyncio.TimerHandle | None = None
 
@@ -65,7 +75,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
         A caller who hangs up and one who only says that nothing more will come look alike.
         """
-        if self._is_in_body:
+        if self._is_in_body and not self._is_skipped:
             detail = "the connection was closed for writing before the body was whole"
             self._refuse(HTTPStatus.BAD_REQUEST, "incomplete-body", detail)
 
@@ -99,18 +109,70 @@ class BoundedProtocol(HttpToolsProtocol):
             return
         self._head_bytes = 0
         self._is_in_body = True
+        if self._pause_s:
+            self._arrived_at = self.loop.time()
+        self._is_skipped = self._turn_away()
+        if self._is_skipped:
+            return
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         """Keep a piece of the body, unless its head was refused."""
-        if self._is_in_body:
+        if self._is_in_body and not self._is_skipped:
             super().on_body(body)
 
     def on_message_complete(self) -> None:
         """End the request's body."""
         if self._is_in_body:
             self._is_in_body = False
-            super().on_message_complete()
+            if not self._is_skipped:
+                super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """Go on to the next request; where this one was turned away, not at once."""
+        is_refused = REFUSED in (self.cycle.scope.get("extensions") or {})
+        super().on_response_complete()
+        if not is_refused:
+            self._pause_s = 0.0
+        elif not self.transport.is_closing():
+            self._pause()
+
+    def _turn_away(self) -> bool:
+        """Refuse a request before a task is made for it, where the application says so.
+
+        It costs 0.03 ms; through the application, task and body it would be 0.1 ms.
+        """
+        turn_away = self.app_state.get(TURN_AWAY)
+        is_first = self.cycle is None or self.cycle.response_complete
+        if turn_away is None or not is_first or not _is_predict(self.parser, self.url):
+            return False
+        response = turn_away()
+        if response is None:
+            return False
+        keep_alive = self.parser.should_keep_alive()
+        self._write(response, keep_alive=keep_alive)
+        if keep_alive:
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
+            self._pause()
+        return True
+
+    def _pause(self) -> None:
+        """Read nothing for a moment from a caller who was turned away.
+
+        A thousand callers who come again at once would have the service do nothing but refuse.
+        Who waits by itself is never held up; who does not, waits ever longer.
+        """
+        comes_at_once = self._pause_s and self._arrived_at - self._resumed_at < _AT_ONCE_S
+        self._pause_s = min(2 * self._pause_s, _MAX_PAUSE_S) if comes_at_once else _FIRST_PAUSE_S
+        self.flow.pause_reading()
+        self.loop.call_later(self._pause_s, self._resume)
+
+    def _resume(self) -> None:
+        self._resumed_at = self.loop.time()
+        if not self.transport.is_closing():
+            self.flow.resume_reading()
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is no HTTP as a problem, like every other error."""
@@ -120,11 +182,17 @@ class BoundedProtocol(HttpToolsProtocol):
         """Answer without the application, and close."""
         if self.transport.is_closing():
             return
-        response = problem(status, kind, detail)
-        lines = [f"HTTP/1.1 {status.value} {status.phrase}".encode(), b"connection: close"]
+        self._write(problem(status, kind, detail), keep_alive=False)
+
+    def _write(self, response: Response, *, keep_alive: bool) -> None:
+        """Write an answer past the application."""
+        lines = [f"HTTP/1.1 {response.status_code} {_PHRASES[response.status_code]}".encode()]
+        if not keep_alive:
+            lines.append(b"connection: close")
         lines += [name + b": " + value for name, value in response.raw_headers]
         self.transport.write(b"\r\n".join([*lines, b"", bytes(response.body)]))
-        self.transport.close()
+        if not keep_alive:
+            self.transport.close()
 
     def _start_head_timer(self) -> None:
         self._head_timer = self.loop.call_later(self.head_timeout_s, self._head_is_late)
@@ -138,6 +206,10 @@ class BoundedProtocol(HttpToolsProtocol):
         self._head_timer = None
         detail = f"the head of the request did not come within {self.head_timeout_s:g} s"
         self._refuse(HTTPStatus.REQUEST_TIMEOUT, "head-timeout", detail)
+
+
+def _is_predict(parser: httptools.HttpRequestParser, url: bytes) -> bool:
+    return parser.get_method() == b"POST" and url.partition(b"?")[0] == b"/predict"
 
 
 def _without_upgrade(data: bytes) -> bytes:

@@ -78,16 +78,21 @@ class Lanes:
         if lane.is_closed:
             detail = f"a worker of {lane.id} was lost and is being replaced; try again"
             raise NotReadyError("not-ready", detail)
-        self._check_wait(lane, images, timeout_s)
+        self.check_wait(images, timeout_s)
         lane.lease()
         return lane
 
-    def _check_wait(self, lane: Lane, images: int, timeout_s: float | None) -> None:
+    def check_wait(self, images: int, timeout_s: float | None = None) -> None:
         """Refuse now what would wait too long: refusing is cheap, and answering late helps nobody.
 
         Where nothing waits any request is taken, however large.
+
+        Raises:
+            BusyError: too many images wait already.
+            DeadlineError: the answer would come too late for this caller.
         """
-        depth, wait_s = self.depth, lane.expected_wait_s()
+        depth = self.depth
+        wait_s = sum(lane.expected_wait_s() for lane in self.all)
         if timeout_s is not None and wait_s > timeout_s:
             detail = f"the wait is {wait_s:.2f} s now, the caller's deadline {timeout_s:.2f} s"
             raise DeadlineError("deadline-unmet", detail)

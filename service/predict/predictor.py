@@ -13,6 +13,15 @@ class Predictor:
         """Answer by these lanes."""
         self._lanes = lanes
 
+    def check_wait(self, timeout_s: float | None = None) -> None:
+        """Refuse now what `predict` would refuse, for those who can spare reading a body.
+
+        Raises:
+            BusyError: too much waits already.
+            DeadlineError: the answer would come too late for this caller.
+        """
+        self._lanes.check_wait(1, timeout_s)
+
     async def predict(
         self, files: Sequence[bytes], *, explain: bool = False, timeout_s: float | None = None
     ) -> Answers:
