@@ -1,4 +1,4 @@
-"""The prediction side, composed: usable without HTTP by whoever has an event loop."""
+"""Composes the part that predicts; it needs an event loop, but no HTTP."""
 
 import asyncio
 import logging

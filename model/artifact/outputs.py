@@ -121,7 +121,7 @@ class Outputs(NamedTuple):
 
 
 class Session(Protocol):
-    """Runs one graph; the shape of a loaded model for everyone who does not load it."""
+    """Runs one graph: what callers of a loaded model may rely on."""
 
     def __call__(self, pixels: Pixels, wanted: Sequence[str] | None = None) -> Outputs:
         """Classify `(N, H, W, 3)` uint8 pixels, computing only the outputs in `wanted`."""

@@ -1,4 +1,4 @@
-"""`/predict` in the framework's routes: its schema, and the way there for odd requests."""
+"""Documents `/predict` for OpenAPI, and forwards what `service.app` did not send to it directly."""
 
 from http import HTTPStatus
 from typing import Any
@@ -72,7 +72,7 @@ class _Delegated(Response):
 
 
 def predict_router(endpoint: PredictEndpoint) -> APIRouter:
-    """Document `/predict`, and lead there what does not take the front way (`service.app`)."""
+    """Make the route that documents `/predict` and forwards to its endpoint."""
     router = APIRouter()
 
     @router.post(

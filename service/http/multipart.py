@@ -28,7 +28,7 @@ class Part:
 
 @dataclass
 class _Collector:
-    """Hears of the parser's events and keeps the parts; refuses as soon as there are too many."""
+    """Receives the parser's callbacks and collects parts; raises as soon as there are too many."""
 
     max_files: int
     max_fields: int

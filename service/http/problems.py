@@ -12,7 +12,9 @@ PROBLEM_JSON = "application/problem+json"
 
 _HEADERS = {
     HTTPStatus.SERVICE_UNAVAILABLE: {"Retry-After": "1"},
-    HTTPStatus.REQUEST_TIMEOUT: {"Connection": "close"},  # who stalled once would again
+    HTTPStatus.REQUEST_TIMEOUT: {
+        "Connection": "close"
+    },  # a client that stalled once would stall the next request too
 }
 
 

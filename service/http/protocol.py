@@ -71,9 +71,9 @@ class BoundedProtocol(HttpToolsProtocol):
                 cancel()
 
     def eof_received(self) -> None:
-        """Tell a caller who stops in the middle of a body; else take it that it hangs up.
+        """Answer 400 if the client stops in the middle of a body; otherwise it has hung up.
 
-        A caller who hangs up and one who only says that nothing more will come look alike.
+        A client that closes only its sending side looks the same.
         """
         if self._is_in_body and not self._is_skipped:
             detail = "the connection was closed for writing before the body was whole"
@@ -161,8 +161,8 @@ class BoundedProtocol(HttpToolsProtocol):
     def _pause(self) -> None:
         """Read nothing for a moment from a caller who was turned away.
 
-        A thousand callers who come again at once would have the service do nothing but refuse.
-        Who waits by itself is never held up; who does not, waits ever longer.
+        A thousand callers who retry without a pause would have the service do nothing but refuse.
+        A caller who pauses by itself is not held up; for one who does not, the pause doubles.
         """
         comes_at_once = self._pause_s and self._arrived_at - self._resumed_at < _AT_ONCE_S
         self._pause_s = min(2 * self._pause_s, _MAX_PAUSE_S) if comes_at_once else _FIRST_PAUSE_S

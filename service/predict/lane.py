@@ -114,6 +114,7 @@ class Lane:
     def release(self) -> None:
         """End a lease; a retired lane closes with its last one."""
         self._leases -= 1
+        # Nobody can wait here then: whoever waits holds a lease.
         if self._is_retired and self._leases == 0:
             self.close(NotReadyError("shutting-down", "the service is shutting down"))
 
@@ -171,7 +172,10 @@ class Lane:
         return bool(busy) and self._parts.clock() - min(busy) > self._parts.stall_timeout_s
 
     def give_up(self) -> None:
-        """Answer everyone who waits here with an error; the thread is left to itself."""
+        """Close the lane and answer its waiting requests with an error.
+
+        A hung thread keeps running, because Python cannot stop it.
+        """
         self.close(_given_up(self.id))
 
     def close(self, error: ServiceError) -> None:

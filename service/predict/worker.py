@@ -20,7 +20,8 @@ log = logging.getLogger("goodserve")
 Outcome = Outputs | ServiceError
 Deliver = Callable[[list[tuple[Job, Outcome]]], None]
 
-# Old batches fade within some twenty: soon enough for load that changes within a second.
+# Weight of the newest batch in the moving average: after about twenty batches the old pace
+# hardly counts.
 _PACE_GAIN = 0.1
 _PLAIN = (SCORES, PROBABILITIES)
 _EXPLAINED = (SCORES, PROBABILITIES, CONTRIBUTIONS)
@@ -59,7 +60,10 @@ class Crew:
 
 
 class Worker:
-    """One thread of a lane. It ends when the queue is closed, or dies of what is no Exception."""
+    """One thread of a lane; it ends when the queue is closed.
+
+    An `Exception` becomes an error for its callers; only another `BaseException` kills the thread.
+    """
 
     def __init__(
         self,
@@ -165,7 +169,7 @@ class Worker:
         return Outputs.joined([self._inferred(piece, wanted) for piece in pieces])
 
     def _sound(self, outputs: Outputs) -> Outcome:
-        """Refuse to answer with what is no number."""
+        """Turn NaN or infinity into an error."""
         if outputs.are_finite():
             return outputs
         log.error("%s answered NaN or infinity", self._version.id)
