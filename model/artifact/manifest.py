@@ -10,13 +10,15 @@ import base64
 import binascii
 import io
 import struct
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from PIL import Image
 from pydantic import Field, model_validator
 
+from model.artifact.anytime import Anytime, Sha256
 from model.artifact.image import Pixels
 from model.artifact.outputs import (
     ContractError,
@@ -36,8 +38,6 @@ _UNREADABLE = (
     ValueError,
     Image.DecompressionBombError,
 )
-
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class Layer(Frozen):
@@ -138,6 +138,7 @@ class Manifest(Frozen):
         model_sha256: of `model.onnx`.
         model_size_bytes: of `model.onnx`.
         golden: inputs with their expected scores.
+        anytime: the network cut in two, where it may stop early.
     """
 
     format: Literal[1] = 1
@@ -153,12 +154,16 @@ class Manifest(Frozen):
     training: dict[str, Any]
     software: dict[str, str]
     data_sha256: Sha256
-    # A second graph (a prefix of the layers, an explaining one) would be a new field that
-    # defaults to none and names file, hash, size and outputs; store.py then writes, reads and
-    # checks that file as it does the model. Versions without the field stay valid.
     model_sha256: Sha256
     model_size_bytes: int = Field(ge=1)
     golden: tuple[Golden, ...] = Field(min_length=1)
+    # Further graphs are fields that default to none, so that older versions stay valid.
+    anytime: Anytime | None = None
+
+    @property
+    def graphs(self) -> Mapping[str, str]:
+        """The sha256 of every graph file beside the model's, by its name."""
+        return {} if self.anytime is None else self.anytime.files
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Self:
@@ -175,5 +180,11 @@ class Manifest(Frozen):
             raise ValueError(str(error)) from error
         if any(len(golden.scores) != len(self.labels) for golden in self.golden):
             message = f"every golden input needs {len(self.labels)} scores"
+            raise ValueError(message)
+        if self.anytime is not None and self.anytime.prefix_layers >= len(self.layers):
+            message = (
+                f"a prefix of {self.anytime.prefix_layers} layers leaves none of the "
+                f"{len(self.layers)} to stop before"
+            )
             raise ValueError(message)
         return self

@@ -11,6 +11,8 @@ from model.artifact.image import Pixels
 
 INPUT_NAME = "images"
 SCORES, PROBABILITIES, CONTRIBUTIONS = "scores", "probabilities", "contributions"
+# Of those sessions that may stop early, in `Outputs.optional`: (N,), int64, the layers that ran.
+LAYERS_USED = "layers_used"
 BATCH_AXIS = "N"
 
 Scores = NDArray[np.float32]
@@ -125,6 +127,13 @@ class Session(Protocol):
 
     def __call__(self, pixels: Pixels, wanted: Sequence[str] | None = None) -> Outputs:
         """Classify `(N, H, W, 3)` uint8 pixels, computing only the outputs in `wanted`."""
+
+
+class Stage(Protocol):
+    """Runs one part of a network; the shape of a loaded part."""
+
+    def __call__(self, array: NDArray[Any]) -> Mapping[str, NDArray[Any]]:
+        """Run a batch; give every output by its name."""
 
 
 def input_spec(height: int, width: int) -> TensorSpec:

@@ -3,12 +3,13 @@
     REPO/active.json                       names the active version, and those before it
     REPO/<name>/<version>/model.onnx
     REPO/<name>/<version>/manifest.json
+    REPO/<name>/<version>/prefix.onnx      where the network may stop early, with suffix.onnx
 
 A version is written aside, fsynced and renamed, so that it is there whole or not at all;
 `active.json` is replaced atomically. Readers therefore need no lock.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from model.artifact.store import (
     MANIFEST_FILE,
     MODEL_FILE,
     StoredVersion,
-    check_model,
+    check_graphs,
     list_versions,
     read_manifest,
     read_version,
@@ -37,25 +38,38 @@ class ModelRepository:
         """Name the folder; it is made when something is published."""
         self.root = root
 
-    def publish(self, name: str, model: bytes, manifest: Manifest) -> VersionId:
+    def publish(
+        self,
+        name: str,
+        model: bytes,
+        manifest: Manifest,
+        graphs: Mapping[str, bytes] | None = None,
+    ) -> VersionId:
         """Store a new version of `name`, whole or not at all; it is not active yet.
+
+        Args:
+            name: of the model.
+            model: the bytes of the ONNX file.
+            manifest: what is known about it.
+            graphs: the bytes of the further graphs that the manifest names, by file.
 
         Raises:
             RepositoryError: the name is bad, the folder may not be written, or the disk is full.
-            BrokenVersionError: `model` is not what the manifest names.
+            BrokenVersionError: the graphs are not what the manifest names.
         """
         VersionId(name, "1")
-        check_model(name, model, manifest)
+        graphs = graphs or {}
+        check_graphs(name, model, manifest, graphs)
         self._make_root()
         with self._writing():
-            return write_version(self.root, name, model, manifest)
+            return write_version(self.root, name, model, manifest, graphs)
 
     def read(self, wanted: VersionId) -> StoredVersion:
         """Read one version and hold it against its manifest.
 
         Raises:
             UnknownVersionError: there is no such version.
-            BrokenVersionError: a file is missing, or the model is not what was published.
+            BrokenVersionError: a file is missing, or a graph is not what was published.
         """
         return read_version(self.root, wanted)
 

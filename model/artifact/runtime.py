@@ -2,12 +2,13 @@
 
 import logging
 import os
-from collections.abc import Callable, Sequence
-from typing import Literal
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # before the import below, or it phones home
 
 import onnxruntime
+from numpy.typing import NDArray
 
 from model.artifact.image import Pixels
 from model.artifact.manifest import Manifest
@@ -40,24 +41,7 @@ class OnnxSession:
             DeviceError: onnxruntime fell back to another device.
             ContractError: the bytes are no model that onnxruntime can load.
         """
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = intra_op_threads
-        options.inter_op_num_threads = 1
-        # Threads that spin for work take cores from other sessions: 1.8 times the CPU per image
-        # at batch 1 on two threads, for 7 % of the time (measured with the bundled model).
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.log_severity_level = 3  # errors; its warnings about shapes help nobody here
-        try:
-            self._session = onnxruntime.InferenceSession(
-                model, options, providers=[_provider(device)]
-            )
-        except Exception as error:  # onnxruntime's own errors share no public base
-            message = f"onnxruntime cannot load the model: {error}"
-            raise ContractError(message) from error
-        found = self._session.get_providers()[0]
-        if found != _PROVIDERS[device]:
-            message = f"onnxruntime fell back from {_PROVIDERS[device]} to {found}"
-            raise DeviceError(message)
+        self._session = _open(model, device, intra_op_threads)
         self._outputs = [node.name for node in self._session.get_outputs()]
         # Without it onnxruntime computes every output, asked for or not.
         self._run_options = onnxruntime.RunOptions()
@@ -69,17 +53,7 @@ class OnnxSession:
         Raises:
             ContractError: a name, dtype or shape differs, or one is missing or too many.
         """
-        nodes = {n.name: n for n in (*self._session.get_inputs(), *self._session.get_outputs())}
-        expected = (manifest.input, *manifest.outputs)
-        for spec in expected:
-            if spec.name not in nodes:
-                message = f"the model has no {spec.name!r}, which its manifest names"
-                raise ContractError(message)
-            _check_node(nodes[spec.name], spec)
-        beyond = nodes.keys() - {spec.name for spec in expected}
-        if beyond:
-            message = f"the model has {sorted(beyond)}, which its manifest does not name"
-            raise ContractError(message)
+        _check_nodes(self._session, (manifest.input, *manifest.outputs))
 
     def __call__(self, pixels: Pixels, wanted: Sequence[str] | None = None) -> Outputs:
         """Classify `(N, H, W, 3)` uint8 pixels.
@@ -91,6 +65,34 @@ class OnnxSession:
         names = self._outputs if wanted is None else wanted
         arrays = self._session.run(names, {INPUT_NAME: pixels}, self._run_options)
         return Outputs.named(dict(zip(names, arrays, strict=True)))
+
+
+class OnnxStage:
+    """A loaded part of a network, callable from several threads at once."""
+
+    def __init__(self, graph: bytes, device: Device, intra_op_threads: int = 1) -> None:
+        """Load a graph of one input, as `OnnxSession` loads a whole model.
+
+        Raises:
+            DeviceError: onnxruntime fell back to another device.
+            ContractError: the bytes are no model that onnxruntime can load.
+        """
+        self._session = _open(graph, device, intra_op_threads)
+        self._input = self._session.get_inputs()[0].name
+        self._outputs = [node.name for node in self._session.get_outputs()]
+
+    def check(self, specs: Sequence[TensorSpec]) -> None:
+        """Hold the graph's input and outputs against what they should be, in any order.
+
+        Raises:
+            ContractError: a name, dtype or shape differs, or one is missing or too many.
+        """
+        _check_nodes(self._session, specs)
+
+    def __call__(self, array: NDArray[Any]) -> Mapping[str, NDArray[Any]]:
+        """Run a batch; give every output by its name."""
+        arrays = self._session.run(self._outputs, {self._input: array})
+        return dict(zip(self._outputs, arrays, strict=True))
 
 
 def has_cuda() -> bool:
@@ -134,11 +136,44 @@ def _open_on_cuda(probe: Callable[[], bytes]) -> None:
     OnnxSession(probe(), "cuda")
 
 
+def _open(graph: bytes, device: Device, intra_op_threads: int) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = intra_op_threads
+    options.inter_op_num_threads = 1
+    # Threads that spin for work take cores from other sessions: 1.8 times the CPU per image
+    # at batch 1 on two threads, for 7 % of the time (measured with the bundled model).
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 3  # errors; its warnings about shapes help nobody here
+    try:
+        session = onnxruntime.InferenceSession(graph, options, providers=[_provider(device)])
+    except Exception as error:  # onnxruntime's own errors share no public base
+        message = f"onnxruntime cannot load the model: {error}"
+        raise ContractError(message) from error
+    found = session.get_providers()[0]
+    if found != _PROVIDERS[device]:
+        message = f"onnxruntime fell back from {_PROVIDERS[device]} to {found}"
+        raise DeviceError(message)
+    return session
+
+
 def _provider(device: Device) -> str | tuple[str, dict[str, str]]:
     if device == "cuda":
         # TF32 keeps ten bits: golden scores would not reproduce.
         return _PROVIDERS["cuda"], {"use_tf32": "0"}
     return _PROVIDERS[device]
+
+
+def _check_nodes(session: onnxruntime.InferenceSession, expected: Sequence[TensorSpec]) -> None:
+    nodes = {n.name: n for n in (*session.get_inputs(), *session.get_outputs())}
+    for spec in expected:
+        if spec.name not in nodes:
+            message = f"the model has no {spec.name!r}, which its manifest names"
+            raise ContractError(message)
+        _check_node(nodes[spec.name], spec)
+    beyond = nodes.keys() - {spec.name for spec in expected}
+    if beyond:
+        message = f"the model has {sorted(beyond)}, which its manifest does not name"
+        raise ContractError(message)
 
 
 def _check_node(node: onnxruntime.NodeArg, spec: TensorSpec) -> None:

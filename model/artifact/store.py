@@ -5,7 +5,8 @@ import hashlib
 import os
 import shutil
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -35,11 +36,13 @@ class StoredVersion:
         id: its name and version.
         manifest: what is known about it.
         model: the bytes of the ONNX file.
+        graphs: the bytes of the further graphs that the manifest names, by file.
     """
 
     id: VersionId
     manifest: Manifest
     model: bytes
+    graphs: Mapping[str, bytes] = field(default_factory=dict)
 
 
 def read_version(root: Path, wanted: VersionId) -> StoredVersion:
@@ -47,16 +50,13 @@ def read_version(root: Path, wanted: VersionId) -> StoredVersion:
 
     Raises:
         UnknownVersionError: there is no such version.
-        BrokenVersionError: a file is missing, or the model is not what was published.
+        BrokenVersionError: a file is missing, or a graph is not what was published.
     """
     manifest = read_manifest(root, wanted)
-    try:
-        model = (_folder(root, wanted) / MODEL_FILE).read_bytes()
-    except OSError as error:
-        message = f"{wanted} is incomplete: {MODEL_FILE} cannot be read ({error.strerror})"
-        raise BrokenVersionError(message) from error
-    check_model(str(wanted), model, manifest)
-    return StoredVersion(wanted, manifest, model)
+    model = _read_graph(root, wanted, MODEL_FILE)
+    graphs = {name: _read_graph(root, wanted, name) for name in manifest.graphs}
+    check_graphs(str(wanted), model, manifest, graphs)
+    return StoredVersion(wanted, manifest, model, graphs)
 
 
 def read_manifest(root: Path, wanted: VersionId) -> Manifest:
@@ -82,22 +82,39 @@ def read_manifest(root: Path, wanted: VersionId) -> Manifest:
         raise BrokenVersionError(message) from error
 
 
-def check_model(what: str, model: bytes, manifest: Manifest) -> None:
-    """Hold a model's bytes against the hash in its manifest.
+def check_graphs(what: str, model: bytes, manifest: Manifest, graphs: Mapping[str, bytes]) -> None:
+    """Hold the bytes of a version's graphs against the hashes in its manifest.
 
     Raises:
-        BrokenVersionError: they are others.
+        BrokenVersionError: they are others, one is missing, or one is too many.
     """
-    found = hashlib.sha256(model).hexdigest()
-    if found != manifest.model_sha256:
-        message = (
-            f"{what} is corrupt: {MODEL_FILE} has sha256 {found[:12]}..., its manifest says "
-            f"{manifest.model_sha256[:12]}..."
-        )
+    expected = {MODEL_FILE: manifest.model_sha256, **manifest.graphs}
+    given = {MODEL_FILE: model, **graphs}
+    for name in expected.keys() ^ given.keys():
+        which = "named by its manifest and missing" if name in expected else "not in its manifest"
+        message = f"{what} is incomplete: {name} is {which}"
         raise BrokenVersionError(message)
+    for name, content in given.items():
+        found = hashlib.sha256(content).hexdigest()
+        if found != expected[name]:
+            message = (
+                f"{what} is corrupt: {name} has sha256 {found[:12]}..., its manifest says "
+                f"{expected[name][:12]}..."
+            )
+            raise BrokenVersionError(message)
 
 
-def write_version(root: Path, name: str, model: bytes, manifest: Manifest) -> VersionId:
+def _read_graph(root: Path, wanted: VersionId, name: str) -> bytes:
+    try:
+        return (_folder(root, wanted) / name).read_bytes()
+    except OSError as error:
+        message = f"{wanted} is incomplete: {name} cannot be read ({error.strerror})"
+        raise BrokenVersionError(message) from error
+
+
+def write_version(
+    root: Path, name: str, model: bytes, manifest: Manifest, graphs: Mapping[str, bytes]
+) -> VersionId:
     """Store the next version of `name`, whole or not at all; hold the lock.
 
     Raises:
@@ -110,7 +127,8 @@ def write_version(root: Path, name: str, model: bytes, manifest: Manifest) -> Ve
     aside = Path(tempfile.mkdtemp(prefix=_STAGING, dir=parent))
     try:
         content = manifest.model_dump_json(indent=1).encode() + b"\n"
-        write_atomically(aside / MODEL_FILE, model, mode=0o444)
+        for file, graph in {MODEL_FILE: model, **graphs}.items():
+            write_atomically(aside / file, graph, mode=0o444)
         write_atomically(aside / MANIFEST_FILE, content, mode=0o444)
         aside.chmod(0o755)
         published = VersionId(name, str(_last_version(parent) + 1))

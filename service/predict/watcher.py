@@ -7,6 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from model.artifact.anytime import PREFIX_FILE, SUFFIX_FILE
 from model.artifact.outputs import ContractError
 from model.artifact.repository import ACTIVE_FILE, MANIFEST_FILE, MODEL_FILE, ModelRepository
 from model.artifact.version import RepositoryError, VersionId
@@ -161,7 +162,8 @@ class Watcher:
         paths = [root / ACTIVE_FILE]
         if wanted is not None:
             folder = root / wanted.name / wanted.version
-            paths += [folder, folder / MODEL_FILE, folder / MANIFEST_FILE]
+            files = (MODEL_FILE, MANIFEST_FILE, PREFIX_FILE, SUFFIX_FILE)
+            paths += [folder, *(folder / file for file in files)]
         return tuple(_stat(str(path)) for path in paths)
 
 

@@ -8,12 +8,21 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from model.artifact.anytime import (
+    PASSED,
+    PREFIX_FILE,
+    SUFFIX_FILE,
+    Anytime,
+    Threshold,
+    contributions_spec,
+)
 from model.artifact.manifest import Accuracy, Golden, Layer, Manifest
-from model.artifact.outputs import input_spec, output_specs
+from model.artifact.outputs import TensorSpec, input_spec, output_specs
 from model.artifact.runtime import OnnxSession
 
 LABELS = ("blue", "green", "red")
 SIZE = 16
+PASSED_SPEC = TensorSpec(name=PASSED, dtype="float32", shape=("N", 3))
 NUM_LAYERS, NUM_CLASSES = 2, len(LABELS)
 
 
@@ -49,6 +58,52 @@ def tiny_model(seed: int) -> TinyModel:
         golden=tuple(golden),
     )
     return TinyModel(model, manifest)
+
+
+@dataclass(frozen=True)
+class TinyStages:
+    """A tiny model cut after its first layer: its manifest says so, and names these graphs."""
+
+    manifest: Manifest
+    graphs: dict[str, bytes]
+
+
+def tiny_stages(seed: int) -> TinyStages:
+    """Cut the model of that seed in two; what it passes on is the mean colour."""
+    prefix = _stage(seed, slice(0, 1), from_images=True).SerializeToString()
+    suffix = _stage(seed, slice(1, 2), from_images=False).SerializeToString()
+    anytime = Anytime(
+        prefix_layers=1,
+        passed=PASSED_SPEC,
+        prefix_sha256=hashlib.sha256(prefix).hexdigest(),
+        suffix_sha256=hashlib.sha256(suffix).hexdigest(),
+        temperature=1,
+        thresholds=(Threshold(confidence=0.9, probability=0.5),),
+    )
+    known = tiny_model(seed).manifest.model_dump()
+    manifest = Manifest.model_validate({**known, "anytime": anytime})
+    return TinyStages(manifest, {PREFIX_FILE: prefix, SUFFIX_FILE: suffix})
+
+
+def _stage(seed: int, layers: slice, *, from_images: bool) -> onnx.ModelProto:
+    """Compute the contributions of some layers, from images or from the mean colour."""
+    whole = _graph(seed)
+    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in whole.graph.initializer}
+    constants["weights"] = constants["weights"][:, layers]
+    passed = helper.make_tensor_value_info(PASSED, TensorProto.FLOAT, ["N", 3])
+    given = contributions_spec(constants["weights"].shape[1], NUM_CLASSES)
+    outputs = [helper.make_tensor_value_info(given.name, TensorProto.FLOAT, given.shape)]
+    if from_images:
+        between = helper.make_node("Identity", ["colour"], [PASSED])
+        nodes, inputs = [*whole.graph.node[:4], between], list(whole.graph.input)
+        outputs.append(passed)
+    else:
+        between = helper.make_node("Identity", [PASSED], ["colour"])
+        nodes, inputs = [between, *whole.graph.node[2:4]], [passed]
+    used = {name for node in nodes for name in node.input}
+    tensors = [numpy_helper.from_array(a, name) for name, a in constants.items() if name in used]
+    graph = helper.make_graph(nodes, "stage", inputs, outputs, tensors)
+    return helper.make_model(graph, ir_version=9, opset_imports=[helper.make_opsetid("", 18)])
 
 
 def _layer(name: str) -> Layer:
