@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from cyclopts import App, Group, Parameter
 from pydantic import Field
 
+from model.artifact.version import VersionId
 from training.publish.target import Publication
 from training.request import EXPORT_FOLDER, FitRequest
 from training.settings.sections import (
@@ -182,3 +183,30 @@ def publish(
     from training import commands  # noqa: PLC0415  torch takes seconds, --help needs none
 
     commands.publish(run, export or run / EXPORT_FOLDER, Publication(repository, name, activate))
+
+
+@app.command
+def anytime(
+    version: str,
+    /,
+    *,
+    repository: Path,
+    data: str,
+    prefix_layers: int | None = None,
+    activate: bool = False,
+) -> None:
+    """Let a published version stop early: publish it anew, cut after its first layers.
+
+    It stops where they are sure enough, by what the run's own validation images show.
+
+    Args:
+        version: NAME/VERSION.
+        repository: The model repository.
+        data: The data it was trained on, as KIND:PATH.
+        prefix_layers: Layers that always run; by default those that spend at most 45 percent.
+        activate: Serve the new version at once.
+    """
+    from training import commands  # noqa: PLC0415  torch takes seconds, --help needs none
+
+    wanted = VersionId.parse(version)
+    commands.anytime(wanted, repository, data, prefix_layers, activate=activate)

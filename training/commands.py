@@ -4,6 +4,8 @@ from pathlib import Path
 
 import torch
 
+from model.artifact.repository import ModelRepository
+from model.artifact.version import VersionId
 from training.data.dataset import Dataset
 from training.data.load import load_dataset
 from training.errors import CheckpointError, ConfigError, DataError
@@ -82,6 +84,26 @@ def publish(folder: Path, export_folder: Path, publication: Publication) -> None
     _publish(export_folder, publication.target(Run(folder).settings().data))
 
 
+def anytime(
+    version: VersionId, root: Path, source: str, prefix_layers: int | None, *, activate: bool
+) -> None:
+    """Publish a version anew that may stop after a prefix of its layers."""
+    from training.publish.anytime import (  # noqa: PLC0415  loads onnx
+        cut_in_two,
+        cut_lines,
+        validation_images,
+    )
+
+    repository = ModelRepository(root)
+    stored = repository.read(version)
+    cut = cut_in_two(stored, validation_images(stored.manifest, source), prefix_layers)
+    published = repository.publish(version.name, stored.model, cut.manifest, cut.graphs)
+    if activate:
+        repository.activate(published)
+    print("\n".join(cut_lines(cut)))
+    _print_published(published, Target(root, version.name, activate))
+
+
 def new_settings(request: FitRequest) -> FitSettings:
     """Validate the settings of a new run.
 
@@ -121,7 +143,10 @@ def _with_absolute_path(settings: FitSettings) -> FitSettings:
 
 
 def _publish(export_folder: Path, target: Target) -> None:
-    published = publish_export(export_folder, target)
+    _print_published(publish_export(export_folder, target), target)
+
+
+def _print_published(published: VersionId, target: Target) -> None:
     if target.activate:
         print(f"published {published} to {target.root}, active")
     else:

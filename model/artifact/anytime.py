@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Annotated, Self
 
+import numpy as np
 from pydantic import Field, model_validator
 
-from model.artifact.outputs import BATCH_AXIS, CONTRIBUTIONS, Frozen, TensorSpec
+from model.artifact.outputs import BATCH_AXIS, CONTRIBUTIONS, Frozen, Scores, TensorSpec
 
 # The tensor between the two graphs.
 PASSED = "passed"
@@ -74,3 +75,11 @@ def contributions_spec(num_layers: int, num_classes: int) -> TensorSpec:
     """Describe the contributions of some of the layers."""
     shape = (BATCH_AXIS, num_layers, num_classes)
     return TensorSpec(name=CONTRIBUTIONS, dtype="float32", shape=shape)
+
+
+def softmax(scores: Scores, temperature: float) -> Scores:
+    """Turn `(N, K)` scores into probabilities, whose rows sum to 1, as the graph does."""
+    cooled = scores / np.float32(temperature)
+    powers = np.exp(cooled - cooled.max(axis=1, keepdims=True))
+    probabilities: Scores = powers / powers.sum(axis=1, keepdims=True)
+    return probabilities

@@ -1,12 +1,14 @@
 """From a trained run to one ONNX file and its manifest, refused unless both say the same."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from torch import Tensor
 
 from model.artifact.checks import check_answers
 from model.artifact.manifest import Manifest
-from model.artifact.outputs import ContractError, Session
+from model.artifact.outputs import ContractError, Session, Stage
 from training.errors import ExportError
 from training.publish.describe import describe_model
 from training.publish.graph import to_onnx
@@ -61,9 +63,26 @@ def onnx_session(model: bytes) -> Session:
     Raises:
         ExportError: onnxruntime is not installed.
     """
-    try:
+    with _runtime_wanted():
         from model.artifact.runtime import OnnxSession  # noqa: PLC0415  onnxruntime is an extra
+    return OnnxSession(model, "cpu")
+
+
+def onnx_stage(graph: bytes) -> Stage:
+    """Open a part of a network on the CPU with the runtime that serves it.
+
+    Raises:
+        ExportError: onnxruntime is not installed.
+    """
+    with _runtime_wanted():
+        from model.artifact.runtime import OnnxStage  # noqa: PLC0415  onnxruntime is an extra
+    return OnnxStage(graph, "cpu")
+
+
+@contextmanager
+def _runtime_wanted() -> Iterator[None]:
+    try:
+        yield
     except ImportError as error:
         message = "exporting needs onnxruntime: install goodserve[cpu] or goodserve[gpu]"
         raise ExportError(message) from error
-    return OnnxSession(model, "cpu")
