@@ -38,6 +38,7 @@ async def read_body(
     if declared_bytes is not None and declared_bytes > limits.max_request_bytes:
         raise _too_large(declared_bytes, limits.max_request_bytes)
     try:
+        # One timer for the whole body: with one for each chunk a trickle would never end.
         async with asyncio.timeout(limits.read_timeout_s):
             data = await _read(receive, limits.max_request_bytes, take)
     except TimeoutError as error:
@@ -57,7 +58,7 @@ async def _read(receive: Receive, limit: int, take: Take) -> bytes:
             detail = "the connection closed before the body was whole"
             raise BadRequestError("incomplete-body", detail)
         chunk: bytes = message.get("body", b"")
-        take(len(chunk))
+        take(len(chunk))  # before it is kept: it raises where all bodies hold too much
         size += len(chunk)
         if size > limit:
             raise _too_large(size, limit)

@@ -122,7 +122,7 @@ def parse_multipart(content_type: str, data: bytes, max_files: int, max_fields: 
     collector = _Collector(max_files, max_fields)
     try:
         parser = MultipartParser(options[b"boundary"], collector.callbacks())  # type: ignore[arg-type]
-        parser.write(data)
+        parser.write(data)  # in one piece, so that the usual part is one slice of it
         parser.finalize()
     except (MultipartParseError, ValueError) as error:
         raise _malformed(str(error)) from error

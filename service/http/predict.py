@@ -47,6 +47,7 @@ class PredictEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request: 200, or problem details."""
+        # The framework's error handlers are not above this: nothing may escape.
         started = time.perf_counter()
         error: Exception | None = None
         task = asyncio.current_task()

@@ -89,6 +89,7 @@ class JobQueue:
             self._idle_workers += 1
             while not self._waiting and not self._is_closed:
                 self._changed.wait()
+            # Under the lock, but once for each batch, not for each request.
             sizes = [len(job.files) for job in self._waiting]
             count = fitting(sizes, limit, self._idle_workers)
             self._idle_workers -= 1

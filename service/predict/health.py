@@ -51,6 +51,7 @@ class Health:
                 log.error("the task %r ended, which it never should", name)
             except Exception:
                 log.exception("the task %r failed", name)
+            # Red for the pause, so that whoever balances load sees it; then it is given a chance.
             self._failing.add(name)
             await asyncio.sleep(pause_s)
             self._failing.discard(name)

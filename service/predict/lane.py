@@ -74,6 +74,7 @@ class Lane:
         self._parts = parts
         self._loop = asyncio.get_running_loop()
         self._queue = JobQueue()
+        # Everyone who waits, in the queue or in hand: closing must reach them all.
         self._unanswered: set[Job] = set()
         self._depth = 0
         self._leases = 0
@@ -147,6 +148,7 @@ class Lane:
             self._queue.put(job)
             outputs: Outputs = await job.future
         finally:
+            # Also for a caller who went away: its place must not stay taken.
             self._unanswered.discard(job)
             self._depth -= len(files)
         return Answers(self.id, self.version.manifest, outputs)
@@ -184,6 +186,7 @@ class Lane:
             return
         self._is_closed = True
         self._queue.close()
+        # Answered from here, not by the workers: one that hangs or died answers nobody.
         for job in self._unanswered:
             _answer(job, error)
 
@@ -198,7 +201,7 @@ class Lane:
             return
         try:
             self._loop.call_soon_threadsafe(_answer_all, outcomes)
-        except RuntimeError:
+        except RuntimeError:  # the process ends; a hung worker may come back even later
             log.debug("the event loop is closed; %d answers are dropped", len(outcomes))
 
     def _decode_aside(self, job: Job) -> None:

@@ -119,6 +119,7 @@ class Watcher:
         log.error("replacing %s: %s", active.id, trouble)
         self._pause_s = min(max(2 * self._pause_s, _FIRST_PAUSE_S), RETRY_S)
         self._replace_at = now + self._pause_s
+        # The files did not change, so the same bytes are loaded: the session is what is replaced.
         signature = await asyncio.to_thread(self._signature, active.id)
         self._on_swap(await self._swap_to(active.id, signature))
 
@@ -164,6 +165,7 @@ class Watcher:
             folder = root / wanted.name / wanted.version
             files = (MODEL_FILE, MANIFEST_FILE, PREFIX_FILE, SUFFIX_FILE)
             paths += [folder, *(folder / file for file in files)]
+        # Four stats a look; reading and hashing six megabytes four times a second would show.
         return tuple(_stat(str(path)) for path in paths)
 
 

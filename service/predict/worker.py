@@ -143,13 +143,15 @@ class Worker:
     def _run(self, ready: Sequence[tuple[Job, Pixels]]) -> list[tuple[Job, Outcome]]:
         """Run jobs together; if that fails, each alone, so that none harms another."""
         groups = [pixels for _, pixels in ready]
+        # Concatenating copies, so a lone request is run as it is.
         batch = groups[0] if len(groups) == 1 else np.concatenate(groups)
+        # One that asks is enough for the batch: L x K floats an image, less than a second run.
         wanted = _EXPLAINED if any(job.explain for job, _ in ready) else _PLAIN
         try:
             outputs = self._inferred(batch, wanted)
         except Exception:  # onnxruntime's own errors share no public base
             log.exception("a run of %d images failed", len(batch))
-            if len(ready) > 1:
+            if len(ready) > 1:  # only the guilty one may get the error, so each runs alone
                 return [outcome for each in ready for outcome in self._run([each])]
             return [(ready[0][0], self._failed("a run failed"))]
         edges = itertools.accumulate(map(len, groups), initial=0)
