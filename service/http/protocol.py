@@ -125,7 +125,9 @@ class BoundedProtocol(HttpToolsProtocol):
         """End the request's body."""
         if self._is_in_body:
             self._is_in_body = False
-            if not self._is_skipped:
+            if self._is_skipped:
+                self._stop_head_timer()
+            else:
                 super().on_message_complete()
 
     def on_response_complete(self) -> None:
@@ -156,6 +158,8 @@ class BoundedProtocol(HttpToolsProtocol):
                 self.timeout_keep_alive, self.timeout_keep_alive_handler
             )
             self._pause()
+            # Nobody reads the body that may still come, so nobody else would give it up.
+            self._start_head_timer()
         return True
 
     def _pause(self) -> None:
@@ -195,6 +199,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self.transport.close()
 
     def _start_head_timer(self) -> None:
+        self._stop_head_timer()
         self._head_timer = self.loop.call_later(self.head_timeout_s, self._head_is_late)
 
     def _stop_head_timer(self) -> None:

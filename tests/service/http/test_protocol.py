@@ -179,6 +179,32 @@ def test_a_caller_who_hangs_up_frees_its_place(tmp_path: Path) -> None:
         assert len(session.batches) == runs
 
 
+def test_a_body_that_nobody_reads_is_given_up(tmp_path: Path) -> None:
+    """Turned away by its head alone, a caller may not hold its connection with half a body."""
+    fake_repository(tmp_path)
+    gate = Gate()
+    session = FakeSession()
+    request = HEAD + b"content-length: %d\r\n\r\n" % len(FILE)
+
+    app = fake_app_on(tmp_path, session=session, max_waiting_images=32, lane_workers=1)
+    with served(app, Impatient) as client:
+        session.run = gate
+        with connected(client) as first, connected(client) as second:
+            files = [("image", ("a.png", FILE))] * 32
+            body = httpx.Request("POST", client.base_url, files=files)
+            first.sendall(HEAD + b"content-type: " + body.headers["content-type"].encode())
+            content = body.read()
+            first.sendall(b"\r\ncontent-length: %d\r\n\r\n" % len(content) + content)
+            gate.wait_until_entered()
+            second.sendall(request + FILE[:10])
+            answer = all_of(second)
+            gate.let(2)
+            assert first.recv(65536).startswith(b"HTTP/1.1 200 ")
+
+    assert answer.startswith(b"HTTP/1.1 429 ")
+    assert b"queue-full" in answer
+
+
 def until_metric(client: httpx.Client, line: str) -> None:
     """Wait until /metrics has this line."""
     deadline = time.monotonic() + 5
