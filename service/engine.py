@@ -10,10 +10,11 @@ from functools import partial
 from typing import NamedTuple
 
 from model.artifact.repository import ModelRepository
-from model.artifact.runtime import Device, OnnxSession
+from model.artifact.runtime import Device, OnnxSession, OnnxStage
 from model.artifact.version import VersionId
 from service.layout import Layout
 from service.metrics import Metrics
+from service.predict.anytime import Depth, Early
 from service.predict.decode import Decode, Decoder, ImageLimits
 from service.predict.health import Health
 from service.predict.lane import Lane, LaneParts
@@ -94,7 +95,8 @@ def build_engine(
     )
 
     sizes = RunSizes(layout.max_batch_size, layout.intra_op_threads, layout.lone_threads)
-    load = partial(load_version, repository, open_session=opener, sizes=sizes)
+    early = _early(settings, lanes, device)
+    load = partial(load_version, repository, open_session=opener, sizes=sizes, early=early)
 
     async def open_lane(wanted: VersionId) -> Lane:
         return Lane(await asyncio.to_thread(load, wanted), parts)
@@ -104,6 +106,17 @@ def build_engine(
 
     watcher = Watcher(repository, lanes, open_lane, on_swap)
     return Engine(repository, Predictor(lanes), lanes, watcher, Health(lanes))
+
+
+def _early(settings: Settings, lanes: Lanes, device: Device) -> Early | None:
+    """Say when versions may stop early; None where the settings never let them."""
+    depth = Depth(settings.anytime, settings.anytime_under_load, settings.max_wait_s / 2)
+    if depth.usual is None and depth.under_load is None:
+        return None
+    return Early(
+        open_stage=lambda graph, threads: OnnxStage(graph, device, threads),
+        confidence=lambda: depth.confidence(lanes.expected_wait_s()),
+    )
 
 
 def _decoder(settings: Settings) -> Decoder:

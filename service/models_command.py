@@ -9,9 +9,10 @@ from cyclopts import App, Parameter
 
 from model.artifact.outputs import ContractError
 from model.artifact.repository import ModelRepository
-from model.artifact.runtime import OnnxSession
+from model.artifact.runtime import OnnxSession, OnnxStage
 from model.artifact.version import RepositoryError, UnknownVersionError, VersionId
 from service.app import serving_device
+from service.predict.anytime import Early
 from service.predict.loading import RunSizes, load_version
 from service.settings import Settings
 
@@ -64,6 +65,7 @@ def verify_model(version: Version | None = None, /, *, repository: Repository = 
                 each,
                 lambda model, threads: OnnxSession(model, device, threads),
                 RunSizes(settings.max_batch_size or 1),
+                Early(lambda graph, threads: OnnxStage(graph, device, threads), lambda: None),
             )
         except (ContractError, RepositoryError) as error:
             unsound += 1

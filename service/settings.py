@@ -57,6 +57,19 @@ class Settings(BaseSettings):
     max_wait_s: float = Field(
         2.0, gt=0, description="seconds that an image may be expected to wait; beyond: 429"
     )
+    anytime: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="stop after the first layers where the whole network would give the same "
+        "class with this confidence, for example 0.99; by default never",
+    )
+    anytime_under_load: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="the same, while the expected wait is over half of max_wait_s",
+    )
     max_concurrent_requests: int = Field(
         4096, ge=1, description="requests in flight at once; beyond: 429"
     )
@@ -107,6 +120,13 @@ class Settings(BaseSettings):
                     f"{getattr(self, larger)}; {why}"
                 )
                 raise ValueError(message)
+        shed, usual = self.anytime_under_load, self.anytime
+        if shed is not None and usual is not None and shed > usual:
+            message = (
+                f"anytime_under_load {shed:g} is over anytime {usual:g}; load must not make an "
+                "answer deeper"
+            )
+            raise ValueError(message)
         if self.read_timeout_s >= self.shutdown_grace_s:
             message = (
                 f"read_timeout_s {self.read_timeout_s:g} is not under shutdown_grace_s "

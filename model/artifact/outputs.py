@@ -132,7 +132,7 @@ class Session(Protocol):
 class Stage(Protocol):
     """Runs one part of a network; the shape of a loaded part."""
 
-    def __call__(self, array: NDArray[Any]) -> Mapping[str, NDArray[Any]]:
+    def __call__(self, array: NDArray[Any], /) -> Mapping[str, NDArray[Any]]:
         """Run a batch; give every output by its name."""
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from model.artifact.outputs import LAYERS_USED
 from service.predict.lane import Answers
 
 # Wording this many numbers takes about a millisecond.
@@ -29,6 +30,8 @@ def word(answers: Answers, top_k: int, *, explain: bool) -> bytes:
     )
     labels = answers.manifest.labels
     predictions = [_prediction(labels, *image) for image in zip(*columns, strict=True)]
+    for prediction, count in zip(predictions, _layers_used(answers), strict=True):
+        prediction["layers_used"] = count
     model = {"name": answers.id.name, "version": answers.id.version}
     return msgspec.json.encode({"model": model, "predictions": predictions})
 
@@ -57,6 +60,15 @@ def _prediction(
             each["layers"] = parts
     first = classes[0]
     return {"label": first["label"], "probability": first["probability"], "classes": classes}
+
+
+def _layers_used(answers: Answers) -> list[int]:
+    """Say for each image how many layers ran: all of them, where nothing may stop early."""
+    used = answers.outputs.optional.get(LAYERS_USED)
+    if used is None:
+        return [len(answers.manifest.layers)] * len(answers.outputs.scores)
+    counts: list[int] = used.tolist()
+    return counts
 
 
 def _top(scores: list[float], top_k: int) -> list[int]:

@@ -48,6 +48,7 @@ class Prediction(BaseModel):
     label: str
     probability: float
     classes: list[ClassScore]
+    layers_used: int = Field(description="layers that ran: all, unless it stopped early")
 
 
 class PredictResponse(BaseModel):

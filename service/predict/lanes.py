@@ -58,6 +58,13 @@ class Lanes:
         """Count the images that wait or run, over all lanes."""
         return sum(lane.depth for lane in self.all)
 
+    def expected_wait_s(self) -> float:
+        """Estimate the seconds after which an image that came now would be answered.
+
+        Any thread may ask: it reads what the event loop replaces whole.
+        """
+        return sum(lane.expected_wait_s() for lane in self.all)
+
     def lease(self, images: int, timeout_s: float | None = None) -> Lane:
         """Lease the lane that answers a request of so many images; the caller releases it.
 
@@ -92,7 +99,7 @@ class Lanes:
             DeadlineError: the answer would come too late for this caller.
         """
         depth = self.depth
-        wait_s = sum(lane.expected_wait_s() for lane in self.all)
+        wait_s = self.expected_wait_s()
         if timeout_s is not None and wait_s > timeout_s:
             detail = f"the wait is {wait_s:.2f} s now, the caller's deadline {timeout_s:.2f} s"
             raise DeadlineError("deadline-unmet", detail)

@@ -1,7 +1,8 @@
 """One version, read from the repository, checked, warmed, and ready to answer."""
 
+import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -11,6 +12,9 @@ from model.artifact.manifest import Manifest
 from model.artifact.outputs import Session
 from model.artifact.repository import ModelRepository, StoredVersion
 from model.artifact.version import VersionId
+from service.predict.anytime import Early, open_early
+
+log = logging.getLogger("goodserve")
 
 
 class CheckedSession(Session, Protocol):
@@ -62,23 +66,42 @@ class LoadedVersion:
 
 
 def load_version(
-    repository: ModelRepository, wanted: VersionId, open_session: OpenSession, sizes: RunSizes
+    repository: ModelRepository,
+    wanted: VersionId,
+    open_session: OpenSession,
+    sizes: RunSizes,
+    early: Early | None = None,
 ) -> LoadedVersion:
     """Load one version and check it: hash, contract, golden inputs; then warm it.
+
+    Args:
+        repository: holds it.
+        wanted: its name and version.
+        open_session: opens its model.
+        sizes: how it is run.
+        early: when it may stop early; None: never.
 
     Raises:
         RepositoryError: it is missing, incomplete or corrupt.
         ContractError: its graph or its answers are not what its manifest says.
     """
     stored = repository.read(wanted)
-    session = lone = _checked(stored, open_session, sizes.threads)
-    if sizes.lone_threads > sizes.threads:
+    session: Session = _checked(stored, open_session, sizes.threads)
+    lone, own_lone = session, sizes.lone_threads > sizes.threads
+    if own_lone:
         lone = _checked(stored, open_session, sizes.lone_threads)
     loaded = LoadedVersion(stored.id, stored.manifest, session, lone)
     # The first run of a size allocates its arena: better here than under a request.
     lone(np.zeros((1, *loaded.shape), np.uint8))
     session(np.zeros((sizes.max_batch_size, *loaded.shape), np.uint8))
-    return loaded
+    if early is None:
+        return loaded
+    if stored.manifest.anytime is None:
+        log.info("%s is served whole: goodserve-train anytime has not cut it", stored.id)
+        return loaded
+    session = open_early(stored, session, early, sizes.threads, sizes.max_batch_size)
+    lone = open_early(stored, lone, early, sizes.lone_threads, 1) if own_lone else session
+    return replace(loaded, session=session, lone_session=lone)
 
 
 def _checked(stored: StoredVersion, open_session: OpenSession, threads: int) -> CheckedSession:

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from model.artifact.manifest import Manifest
 from model.artifact.repository import ModelRepository
 from service.__main__ import main
+from tests.model.artifact.tiny import tiny_model, tiny_stages
 from tests.service.models import filled_repository
 from tests.trained import SmallModel
 
@@ -76,6 +78,22 @@ def test_verify_makes_the_services_own_checks(
     repository.publish("colours", small_models[0].model, small_models[0].manifest)
     assert models(repository, "verify") == 2
     assert "colours/5 is sound" in capsys.readouterr().out
+
+
+def test_verify_checks_the_parts_of_a_version(
+    repository: ModelRepository, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A version cut in two is sound if its parts give what the whole gives."""
+    tiny, right, wrong = tiny_model(0), tiny_stages(0), tiny_stages(1)
+    of_the_whole = {"golden": tiny.manifest.golden, "model_sha256": tiny.manifest.model_sha256}
+    mixed = Manifest.model_validate({**wrong.manifest.model_dump(), **of_the_whole})
+    repository.publish("colours", tiny.model, right.manifest, right.graphs)
+    repository.publish("colours", tiny.model, mixed, wrong.graphs)
+
+    assert models(repository, "verify", "colours/4") == 0
+    assert models(repository, "verify", "colours/5") == 2
+
+    assert "do not give the whole's contributions" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

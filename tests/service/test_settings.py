@@ -36,6 +36,11 @@ def test_every_setting_is_an_environment_variable(monkeypatch: pytest.MonkeyPatc
         ({"device": "tpu"}, "'auto', 'cpu' or 'cuda'"),
         ({"read_timeout_s": 30}, "read_timeout_s 30 is not under shutdown_grace_s 30"),
         ({"max_request_bytes": 2**30}, "is over max_bytes_in_flight"),
+        ({"anytime": 0.0}, "greater than 0"),
+        (
+            {"anytime": 0.9, "anytime_under_load": 0.95},
+            "anytime_under_load 0.95 is over anytime 0.9; load must not",
+        ),
         ({"max_waiting_images": 8}, "max_images_per_request 32 is over max_waiting_images 8"),
     ],
 )

@@ -55,6 +55,8 @@ def test_the_answer_has_the_documented_form(client: httpx.Client) -> None:
     (prediction,) = send(client, "raw").json()["predictions"]
 
     classes = prediction["classes"]
+    assert set(prediction) == {"label", "probability", "classes", "layers_used"}
+    assert prediction["layers_used"] == 2  # all the fake network has
     assert [set(c) for c in classes] == [{"label", "probability", "goodness"}] * 3
     assert classes == sorted(classes, key=lambda c: -c["probability"])
     assert (prediction["label"], prediction["probability"]) == (
