@@ -13,11 +13,14 @@ from model.artifact.image import Pixels
 from model.artifact.outputs import Outputs
 from model.artifact.runtime import OnnxSession
 from model.network.parts import channel_contributions, position_contributions
+from model.network.spec import NetworkSpec
+from model.network.stack import ForwardForwardNetwork
 from tests.trained import SmallModel
 from training.__main__ import main
 from training.data.load import load_dataset
 from training.errors import ExportError
 from training.publish.export import export
+from training.publish.graph import to_onnx
 from training.publish.parity import check_parity
 from training.results.run import Run
 
@@ -50,6 +53,26 @@ def test_the_file_holds_no_path(small_models: list[SmallModel]) -> None:
 
     for path in (Path.cwd(), Path(torch.__file__).parent, small.run):
         assert str(path).encode() not in everything
+
+
+def test_the_file_holds_no_denormal_number() -> None:
+    """Statistics of a dead channel decay to numbers that slow every convolution behind it."""
+    spec = NetworkSpec(16, 16, 3, (4, 4), (2,), 2, shortcut=True, assignment="learnable")
+    network = ForwardForwardNetwork(spec, 0).eval()
+    for norm in (network.layers()[0].output_norm, network.layers()[0].goodness_norm):
+        norm.get_buffer("running_mean")[0] = 1e-40
+        norm.get_buffer("running_var")[0] = 1e-42
+    images = torch.randint(0, 256, (3, 16, 16, 3), dtype=torch.uint8)
+
+    model = to_onnx(network)
+
+    constants = [
+        onnx.numpy_helper.to_array(tensor)
+        for tensor in onnx.load_from_string(model).graph.initializer
+        if tensor.data_type == onnx.TensorProto.FLOAT
+    ]
+    assert all(((c == 0) | (np.abs(c) > 1e-19)).all() for c in constants)
+    assert check_parity(network, OnnxSession(model, "cpu"), images.numpy()) <= 1e-4
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 64])
