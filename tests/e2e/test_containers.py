@@ -104,7 +104,7 @@ def test_up_predict_train_swap_down(compose: Compose) -> None:
     second = httpx.post(f"{url}/predict?explain=true", content=PICTURE).json()
     compose("stop")
 
-    assert first["model"] == {"name": "cifar10", "version": "1"}
+    assert first["model"] == {"name": "cifar10", "version": "2"}
     assert "published colours/1 to /models, active" in printed
     assert second["model"] == {"name": "colours", "version": "1"}
     assert second["predictions"][0]["label"] == "red"
