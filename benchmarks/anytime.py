@@ -32,7 +32,7 @@ from training.data.dataset import Split
 from training.data.load import load_dataset
 from training.settings.sections import DataSettings
 
-CONFIDENCES = (None, 0.9, 0.95, 0.98, 0.99, 0.995)
+CONFIDENCES = (None, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999)
 _PLAIN = (SCORES, PROBABILITIES)
 
 
@@ -130,7 +130,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     reached = measure(loaded.session, dial, test, options)
     machine = this_machine("benchmarks.anytime", {})
     print(f"{active}, n = {len(test)}, {options.rounds} rounds, {options.threads} threads")
-    print(f"{machine.processor}, {machine.cores} cores, {machine.versions}")
+    runtime = f"onnxruntime {machine.versions['onnxruntime']}, Python {machine.versions['python']}"
+    print(f"{machine.processor}, {machine.cores} cores, {runtime}")
     print("\n".join(table(reached)))
     if options.out is not None:
         title = f"accuracy of {active} on {len(test):,} test images, by confidence"

@@ -42,7 +42,8 @@ class Scale(NamedTuple):
 
 
 def draw(points: Sequence[Point], title: str) -> Image.Image:
-    """Draw the points in their order, joined by a line."""
+    """Draw the points, joined by a line from the slowest to the fastest."""
+    points = sorted(points)
     canvas = Image.new("RGB", (WIDTH, HEIGHT), "white")
     pen = ImageDraw.Draw(canvas)
     across = spread([point.images_per_s for point in points], LEFT, RIGHT)
@@ -51,9 +52,11 @@ def draw(points: Sequence[Point], title: str) -> Image.Image:
     pen.text((LEFT, 18), title, INK, _font(22))
     places = [(across.place(p.images_per_s), up.place(100 * p.accuracy)) for p in points]
     pen.line(places, fill=LINE, width=3)
-    for (x, y), point in zip(places, points, strict=True):
+    for number, ((x, y), point) in enumerate(zip(places, points, strict=True)):
         pen.ellipse((x - _RADIUS, y - _RADIUS, x + _RADIUS, y + _RADIUS), fill=LINE)
-        pen.text((x + 4, y - 14), point.name, INK, _font(19), "ls")
+        # By turns above and below, for neighbours may be close.
+        offset, anchor = ((4, -14), "ls") if number % 2 == 0 else ((-4, 14), "rt")
+        pen.text((x + offset[0], y + offset[1]), point.name, INK, _font(19), anchor)
     return canvas.quantize(32, dither=Image.Dither.NONE)
 
 
