@@ -24,7 +24,7 @@ from benchmarks.machine import cores, this_machine
 from model.artifact.image import Pixels
 from model.artifact.outputs import LAYERS_USED, PROBABILITIES, SCORES, Outputs, Session
 from model.artifact.repository import ModelRepository
-from model.artifact.runtime import OnnxSession, OnnxStage
+from model.artifact.runtime import session_opener, stage_opener
 from model.artifact.version import VersionId
 from service.predict.anytime import Early
 from service.predict.loading import LoadedVersion, RunSizes, load_version
@@ -144,12 +144,8 @@ def _loaded(
     repository: ModelRepository, version: VersionId, batch: int, dial: Dial
 ) -> LoadedVersion:
     """Load a version as the service does."""
-    early = Early(lambda graph, threads: OnnxStage(graph, "cpu", threads), dial)
-
-    def open_session(model: bytes, threads: int) -> OnnxSession:
-        return OnnxSession(model, "cpu", threads)
-
-    return load_version(repository, version, open_session, RunSizes(batch), early)
+    early = Early(stage_opener("cpu"), dial)
+    return load_version(repository, version, session_opener("cpu"), RunSizes(batch), early)
 
 
 def _reached(

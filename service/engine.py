@@ -10,7 +10,7 @@ from functools import partial
 from typing import NamedTuple
 
 from model.artifact.repository import ModelRepository
-from model.artifact.runtime import Device, OnnxSession, OnnxStage
+from model.artifact.runtime import Device, session_opener, stage_opener
 from model.artifact.version import VersionId
 from service.layout import Layout
 from service.metrics import Metrics
@@ -84,7 +84,7 @@ def build_engine(
     lanes = Lanes(settings.max_waiting_images, settings.max_wait_s)
     metrics.watch_depth(lambda: lanes.depth)
     device, layout = placement
-    opener = open_session or (lambda model, threads: OnnxSession(model, device, threads))
+    opener = open_session or session_opener(device)
     parts = LaneParts(
         decode=decode or _decoder(settings),
         aside=ThreadPoolExecutor(settings.decode_threads, "decode"),
@@ -114,7 +114,7 @@ def _early(settings: Settings, lanes: Lanes, device: Device) -> Early | None:
     if depth.usual is None and depth.under_load is None:
         return None
     return Early(
-        open_stage=lambda graph, threads: OnnxStage(graph, device, threads),
+        open_stage=stage_opener(device),
         confidence=lambda: depth.confidence(lanes.expected_wait_s()),
     )
 

@@ -9,7 +9,7 @@ from cyclopts import App, Parameter
 
 from model.artifact.outputs import ContractError
 from model.artifact.repository import ModelRepository
-from model.artifact.runtime import OnnxSession, OnnxStage
+from model.artifact.runtime import session_opener, stage_opener
 from model.artifact.version import RepositoryError, UnknownVersionError, VersionId
 from service.app import serving_device
 from service.predict.anytime import Early
@@ -63,9 +63,9 @@ def verify_model(version: Version | None = None, /, *, repository: Repository = 
             load_version(
                 found,
                 each,
-                lambda model, threads: OnnxSession(model, device, threads),
+                session_opener(device),
                 RunSizes(settings.max_batch_size or 1),
-                Early(lambda graph, threads: OnnxStage(graph, device, threads), lambda: None),
+                Early(stage_opener(device), lambda: None),
             )
         except (ContractError, RepositoryError) as error:
             unsound += 1

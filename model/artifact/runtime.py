@@ -95,6 +95,16 @@ class OnnxStage:
         return dict(zip(self._outputs, arrays, strict=True))
 
 
+def session_opener(device: Device) -> Callable[[bytes, int], OnnxSession]:
+    """Give what opens the bytes of whole models there, for runs of so many threads."""
+    return lambda model, threads: OnnxSession(model, device, threads)
+
+
+def stage_opener(device: Device) -> Callable[[bytes, int], OnnxStage]:
+    """Give what opens the bytes of parts of networks there, for runs of so many threads."""
+    return lambda graph, threads: OnnxStage(graph, device, threads)
+
+
 def has_cuda() -> bool:
     """Tell whether this onnxruntime was built for CUDA; whether that works is another question."""
     return _PROVIDERS["cuda"] in onnxruntime.get_available_providers()
