@@ -14,7 +14,7 @@ from service.errors import NotReadyError, OurFaultError, ServiceError
 from service.predict.batch import Job, JobQueue
 from service.predict.decode import Decode
 from service.predict.loading import LoadedVersion
-from service.predict.worker import Crew, Hooks, Outcome, Worker
+from service.predict.worker import Crew, Hooks, Outcome, Worker, decoded
 
 log = logging.getLogger("goodserve")
 
@@ -115,15 +115,17 @@ class Lane:
     def release(self) -> None:
         """End a lease; a retired lane closes with its last one."""
         self._leases -= 1
-        # Nobody can wait here then: whoever waits holds a lease.
-        if self._is_retired and self._leases == 0:
-            self.close(NotReadyError("shutting-down", "the service is shutting down"))
+        self._close_if_drained()
 
     def retire(self) -> None:
         """Take no new leases; close when the last one ends."""
         self._is_retired = True
-        if self._leases == 0:
-            self.close(NotReadyError("shutting-down", "the service is shutting down"))
+        self._close_if_drained()
+
+    def _close_if_drained(self) -> None:
+        # Nobody can wait here then: whoever waits holds a lease.
+        if self._is_retired and self._leases == 0:
+            self.close()
 
     async def submit(
         self, files: Sequence[bytes], *, explain: bool, timeout_s: float | None = None
@@ -157,7 +159,7 @@ class Lane:
         """Say what is wrong with the lane; None if it answers well."""
         if self._is_closed:
             return "it was given up"
-        if not all(worker.is_alive() for worker in self._workers):
+        if self._has_died():
             return "a worker died"
         if self._is_hung():
             return f"a batch has been in hand for over {self._parts.stall_timeout_s:g} s"
@@ -165,8 +167,10 @@ class Lane:
 
     def is_lost(self) -> bool:
         """Tell whether somebody waits here for ever: a worker is dead or hung."""
-        is_dead = not all(worker.is_alive() for worker in self._workers)
-        return not self._is_closed and (is_dead or self._is_hung())
+        return not self._is_closed and (self._has_died() or self._is_hung())
+
+    def _has_died(self) -> bool:
+        return not all(worker.is_alive() for worker in self._workers)
 
     def _is_hung(self) -> bool:
         # Read once: the worker may set it to None at any moment.
@@ -178,10 +182,13 @@ class Lane:
 
         A hung thread keeps running, because Python cannot stop it.
         """
-        self.close(_given_up(self.id))
+        self._close(_given_up(self.id))
 
-    def close(self, error: ServiceError) -> None:
-        """Stop the workers; whoever still waits gets `error`."""
+    def close(self) -> None:
+        """Stop the workers; whoever still waits is told that the service is shutting down."""
+        self._close(NotReadyError("shutting-down", "the service is shutting down"))
+
+    def _close(self, error: ServiceError) -> None:
         if self._is_closed:
             return
         self._is_closed = True
@@ -211,15 +218,10 @@ class Lane:
     def _decode_large(self, job: Job) -> None:
         if job.future.done():  # the caller went away, or the lane was given up
             return
-        height, width, _ = self.version.shape
         try:
-            job.pixels = self._parts.decode(job.files, height, width)
+            job.pixels = decoded(self._parts.decode, job, self.version, quick=False)
         except ServiceError as error:
             self._deliver([(job, error)])
-        except Exception:
-            log.exception("decoding a large image failed: this is a fault of the service")
-            detail = "the service failed to decode the image; its log says why"
-            self._deliver([(job, OurFaultError("unexpected", detail))])
         else:
             self._queue.put(job)
 

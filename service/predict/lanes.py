@@ -134,7 +134,7 @@ class Lanes:
         lanes = self.all
         self._table = Table(None, ())
         for lane in lanes:
-            lane.close(NotReadyError("shutting-down", "the service is shutting down"))
+            lane.close()
         for lane in lanes:
             lane.join(timeout_s=5)
 

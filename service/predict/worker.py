@@ -121,24 +121,17 @@ class Worker:
         ready: list[tuple[Job, Pixels]] = []
         for job in jobs:
             try:
-                ready.append((job, self._pixels(job)))
+                pixels = job.pixels
+                if pixels is None:
+                    pixels = decoded(self._hooks.decode, job, self._version, quick=True)
+                ready.append((job, pixels))
             except LargePictureError:
                 self._hooks.decode_aside(job)
             except ServiceError as error:
                 outcomes.append((job, error))
-            except Exception:
-                log.exception("decoding an image failed: this is a fault of the service")
-                detail = "the service failed to decode the image; its log says why"
-                outcomes.append((job, OurFaultError("unexpected", detail)))
         if ready:
             outcomes += self._run(ready)
         return outcomes
-
-    def _pixels(self, job: Job) -> Pixels:
-        if job.pixels is not None:
-            return job.pixels
-        height, width, _ = self._version.shape
-        return self._hooks.decode(job.files, height, width, quick=True)
 
     def _run(self, ready: Sequence[tuple[Job, Pixels]]) -> list[tuple[Job, Outcome]]:
         """Run jobs together; if that fails, each alone, so that none harms another."""
@@ -181,3 +174,21 @@ class Worker:
         self.complaint = complaint
         detail = "the model failed on this input; the service's log says why"
         return OurFaultError("inference-failed", detail)
+
+
+def decoded(decode: Decode, job: Job, version: LoadedVersion, *, quick: bool) -> Pixels:
+    """Decode a job's files for a version: `(n, H, W, 3)`, uint8.
+
+    Raises:
+        LargePictureError: only if `quick`.
+        ServiceError: a file is bad, or we have a bug, which is logged and never the caller's.
+    """
+    height, width, _ = version.shape
+    try:
+        return decode(job.files, height, width, quick=quick)
+    except (LargePictureError, ServiceError):
+        raise
+    except Exception as error:
+        log.exception("decoding an image failed: this is a fault of the service")
+        detail = "the service failed to decode the image; its log says why"
+        raise OurFaultError("unexpected", detail) from error

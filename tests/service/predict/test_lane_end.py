@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from model.artifact.image import Pixels
-from service.errors import NotReadyError, OurFaultError, ServiceError
+from service.errors import OurFaultError, ServiceError
 from service.predict.lane import Answers, Lane
 from tests.service.fakes import Clock, FakeSession, Gate, loaded, open_lane
 
@@ -85,7 +85,7 @@ async def test_closing_answers_whoever_waits() -> None:
     tasks.append(asyncio.create_task(asked(lane, 1)))
     await asyncio.sleep(0)
 
-    lane.close(NotReadyError("shutting-down", "the service is shutting down"))
+    lane.close()
     gate.let()
 
     for task in tasks:
