@@ -79,11 +79,8 @@ async def parse_form(content_type: str, data: bytes, max_images: int) -> Form:
 async def _in_turn(parse: Callable[[bytes, int], Form], data: bytes, max_images: int) -> Form:
     """Parse here if that is quick, else in a thread."""
     if len(data) < _LARGE_BODY_BYTES:
-        form = parse(data, max_images)
-    else:
-        form = await asyncio.to_thread(parse, data, max_images)
-    _check_count(len(form.images), max_images)
-    return form
+        return parse(data, max_images)
+    return await asyncio.to_thread(parse, data, max_images)
 
 
 def _check_count(found: int, limit: int) -> None:
@@ -108,6 +105,7 @@ def _multipart(content_type: str, data: bytes, max_images: int) -> Form:
             name = part.name[:_LONGEST_NAME]
             detail = f"unknown field {name!r}; image parts need a filename, options are: {known}"
             raise UnprocessableError("unknown-field", detail)
+    _check_count(len(images), max_images)
     return Form(images, options)
 
 

@@ -88,7 +88,6 @@ class PredictEndpoint:
             ServiceError: there is none.
         """
         content_type, declared, timeout_s = _headers(scope)
-        self.predictor.check_wait(timeout_s)  # before the body is read: refusing must be cheap
         with self.admission.admit() as take:
             data = await read_body(receive, declared, self.limits, take)
             form = await parse_form(content_type, data, self.limits.max_images)

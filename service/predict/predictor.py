@@ -13,14 +13,13 @@ class Predictor:
         """Answer by these lanes."""
         self._lanes = lanes
 
-    def check_wait(self, timeout_s: float | None = None) -> None:
+    def check_wait(self) -> None:
         """Refuse now what `predict` would refuse, for those who can spare reading a body.
 
         Raises:
             BusyError: too much waits already.
-            DeadlineError: the answer would come too late for this caller.
         """
-        self._lanes.check_wait(1, timeout_s)
+        self._lanes.check_wait(images=1)
 
     async def predict(
         self, files: Sequence[bytes], *, explain: bool = False, timeout_s: float | None = None

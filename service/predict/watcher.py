@@ -165,7 +165,7 @@ class Watcher:
             folder = root / wanted.name / wanted.version
             files = (MODEL_FILE, MANIFEST_FILE, PREFIX_FILE, SUFFIX_FILE)
             paths += [folder, *(folder / file for file in files)]
-        # Four stats a look; reading and hashing six megabytes four times a second would show.
+        # Some stats a look; reading and hashing megabytes four times a second would show.
         return tuple(_stat(str(path)) for path in paths)
 
 
