@@ -105,7 +105,7 @@ def build_engine(
         metrics.swap(lanes.active.id if lanes.active else None, succeeded=succeeded)
 
     watcher = Watcher(repository, lanes, open_lane, on_swap)
-    return Engine(repository, Predictor(lanes), lanes, watcher, Health(lanes))
+    return Engine(repository, Predictor(lanes), lanes, watcher, Health(lanes, metrics.refresh))
 
 
 def _early(settings: Settings, lanes: Lanes, device: Device) -> Early | None:

@@ -72,11 +72,11 @@ class Metrics:
         self._batch_size.observe(size)
 
     def watch_depth(self, depth: Callable[[], int]) -> None:
-        """Say where to ask how many images wait, which is done before `render` alone."""
+        """Say where to ask how many images wait, which `refresh` does: no request pays for it."""
         self._read_depth = depth
 
     def refresh(self) -> None:
-        """Take the gauges anew; the other workers' `render` reads what was taken last."""
+        """Take the gauges anew; another process' `render` reads what was taken here last."""
         self._depth.set(self._read_depth())
 
     def swap(self, active: VersionId | None, *, succeeded: bool) -> None:

@@ -15,9 +15,10 @@ _PAUSE_AFTER_FAILURE_S = 1.0
 class Health:
     """Watches over the lanes and over the tasks that watch; readiness asks it."""
 
-    def __init__(self, lanes: Lanes) -> None:
-        """Watch these lanes."""
+    def __init__(self, lanes: Lanes, on_check: Callable[[], None] = lambda: None) -> None:
+        """Watch these lanes; `on_check` is called after each look at them."""
         self._lanes = lanes
+        self._on_check = on_check
         self._failing: set[str] = set()
 
     def trouble(self) -> str | None:
@@ -36,6 +37,7 @@ class Health:
         """Give up lanes that are lost, until cancelled."""
         while True:
             self._lanes.give_up_lost()
+            self._on_check()
             await asyncio.sleep(CHECK_INTERVAL_S)
 
     async def keep_running(

@@ -95,9 +95,12 @@ class Worker:
     def _work(self) -> None:
         while (jobs := self._queue.take(self._crew.max_batch_size)) is not None:
             started = self.busy_since = self._crew.clock()
-            self._hooks.deliver(self._answered(self._in_time(jobs, started)))
+            outcomes = self._answered(self._in_time(jobs, started))
+            self._hooks.deliver(outcomes)
             self.busy_since = None
-            self._note_pace(self._crew.clock() - started, sum(len(job.files) for job in jobs))
+            # Only what was answered here took the time: not what was late or is decoded aside.
+            images = sum(len(job.files) for job, _ in outcomes)
+            self._note_pace(self._crew.clock() - started, images)
 
     def _in_time(self, jobs: Sequence[Job], now: float) -> list[Job]:
         """Drop the jobs whose deadline has passed before they cost a run."""

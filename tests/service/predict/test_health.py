@@ -59,6 +59,16 @@ async def test_a_task_that_dies_is_shown_and_begun_again() -> None:
     keeper.cancel()
 
 
+async def test_each_look_at_the_lanes_is_told() -> None:
+    """Gauges are taken anew then: in another process nobody else would do it."""
+    seen = asyncio.Semaphore(0)
+    watch = asyncio.create_task(Health(Lanes(10), seen.release).watch())
+
+    for _ in range(2):
+        await asyncio.wait_for(seen.acquire(), 5)
+    watch.cancel()
+
+
 async def test_a_hung_session_turns_readiness_red_and_is_replaced(tmp_path: Path) -> None:
     """Within a second of the missed heartbeat: 503, an error for who waits, then a new lane."""
     fake_repository(tmp_path)

@@ -10,9 +10,9 @@ import pytest
 
 from model.artifact.image import Pixels
 from model.artifact.outputs import Outputs
-from service.errors import BadRequestError, OurFaultError
+from service.errors import BadRequestError, DeadlineError, OurFaultError
 from service.predict.lane import Answers, Lane
-from tests.service.fakes import FakeDecode, FakeSession, Gate, loaded, open_lane
+from tests.service.fakes import Clock, FakeDecode, FakeSession, Gate, loaded, open_lane
 
 pytestmark = pytest.mark.anyio
 
@@ -244,3 +244,30 @@ async def test_a_thousand_callers_get_their_own_answers(num_workers: int) -> Non
     for n, each in enumerate(answers):
         assert np.array_equal(each.outputs.probabilities, alone[n % 256])
     assert max(session.batches) > 8
+
+
+async def test_what_costs_no_run_does_not_flatter_the_pace() -> None:
+    """A request whose deadline passed took no time; the expected wait must not shrink by it."""
+    clock, gate = Clock(), Gate()
+
+    def run(_: Pixels) -> None:
+        gate()
+        clock.now += 2.0
+
+    lane = open_lane(loaded(FakeSession(run)), clock=clock)
+    first = asyncio.create_task(asked(lane, 0))
+    await asyncio.to_thread(gate.wait_until_entered)
+    late = asyncio.create_task(lane.submit(file(1) * 3, explain=False, timeout_s=1.0))
+    rest = asyncio.create_task(asked(lane, 2))
+    await asyncio.sleep(0)
+    gate.let(2)
+    await asyncio.gather(first, rest)
+    with pytest.raises(DeadlineError, match="deadline passed"):
+        await late
+
+    waits = asyncio.create_task(asked(lane, 3))
+    await asyncio.to_thread(gate.wait_until_entered)
+    await asyncio.to_thread(gate.wait_until_entered)
+    assert lane.expected_wait_s() == 2.0
+    gate.let()
+    await waits
