@@ -22,6 +22,7 @@ from service.predict.lanes import Lanes
 from service.predict.loading import OpenSession, RunSizes, load_version
 from service.predict.predictor import Predictor
 from service.predict.watcher import Watcher
+from service.predict.worker import Crew
 from service.settings import Settings
 
 log = logging.getLogger("goodserve")
@@ -88,8 +89,7 @@ def build_engine(
     parts = LaneParts(
         decode=decode or _decoder(settings),
         aside=ThreadPoolExecutor(settings.decode_threads, "decode"),
-        num_workers=layout.lane_workers,
-        max_batch_size=layout.max_batch_size,
+        crew=Crew(layout.lane_workers, layout.max_batch_size),
         stall_timeout_s=settings.stall_timeout_s,
         on_batch=metrics.batch,
     )

@@ -18,8 +18,9 @@ from training.results.measure import read_goodness, report_on
 from training.results.run import Run
 from training.results.table import split_lines
 from training.results.trained import TrainedModel
-from training.settings.fit import FitSettings, merged, nested
+from training.settings.fit import FitSettings, nested
 from training.settings.load import differing, load_settings, read_config
+from training.settings.sections import merged
 
 _COMPARED_IMAGES = 256
 

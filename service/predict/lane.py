@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -26,20 +25,16 @@ class LaneParts:
     Attributes:
         decode: turns files into pixels.
         aside: where large pictures are decoded, so that they hold up nobody's batch.
-        num_workers: threads that decode and run.
-        max_batch_size: images in one run.
+        crew: how many workers, and what they have in common.
         stall_timeout_s: seconds after which a batch in hand counts as hung.
         on_batch: hears the number of images of each run.
-        clock: gives monotonic seconds.
     """
 
     decode: Decode
     aside: Executor
-    num_workers: int
-    max_batch_size: int
+    crew: Crew
     stall_timeout_s: float
     on_batch: Callable[[int], None] = lambda _size: None
-    clock: Callable[[], float] = time.monotonic
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +76,9 @@ class Lane:
         self._is_retired = False
         self._is_closed = False
         hooks = Hooks(parts.decode, self._decode_aside, self._deliver, parts.on_batch)
-        crew = Crew(parts.num_workers, parts.max_batch_size, parts.clock)
+        self._clock = parts.crew.clock
         self._workers = [
-            Worker(version, self._queue, hooks, crew) for _ in range(parts.num_workers)
+            Worker(version, self._queue, hooks, parts.crew) for _ in range(parts.crew.num_workers)
         ]
 
     @property
@@ -142,7 +137,7 @@ class Lane:
         """
         if self._is_closed:
             raise _given_up(self.id)
-        deadline = None if timeout_s is None else self._parts.clock() + timeout_s
+        deadline = None if timeout_s is None else self._clock() + timeout_s
         job = Job(files, explain, self._loop.create_future(), deadline)
         self._unanswered.add(job)
         self._depth += len(files)
@@ -175,7 +170,7 @@ class Lane:
     def _is_hung(self) -> bool:
         # Read once: the worker may set it to None at any moment.
         busy = [since for worker in self._workers if (since := worker.busy_since) is not None]
-        return bool(busy) and self._parts.clock() - min(busy) > self._parts.stall_timeout_s
+        return bool(busy) and self._clock() - min(busy) > self._parts.stall_timeout_s
 
     def give_up(self) -> None:
         """Close the lane and answer its waiting requests with an error.

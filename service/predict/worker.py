@@ -3,6 +3,7 @@
 import itertools
 import logging
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -49,14 +50,14 @@ class Crew:
     """What the workers of a lane have in common.
 
     Attributes:
-        num_workers: of the lane.
+        num_workers: threads that decode and run.
         max_batch_size: images in one run.
         clock: gives monotonic seconds.
     """
 
     num_workers: int
     max_batch_size: int
-    clock: Callable[[], float]
+    clock: Callable[[], float] = time.monotonic
 
 
 class Worker:

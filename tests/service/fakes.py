@@ -2,6 +2,7 @@
 
 import hashlib
 import threading
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -25,6 +26,7 @@ from model.artifact.version import VersionId
 from service.predict.decode import LargePictureError
 from service.predict.lane import Lane, LaneParts
 from service.predict.loading import LoadedVersion
+from service.predict.worker import Crew
 
 LABELS = ("blue", "green", "red")
 _COLOUR_OF_LABEL = [2, 1, 0]
@@ -168,13 +170,19 @@ class FakeDecode:
         return np.stack([np.full((height, width, 3), file[0], np.uint8) for file in files])
 
 
-def open_lane(version: LoadedVersion | None = None, **parts: Any) -> Lane:
+def open_lane(
+    version: LoadedVersion | None = None,
+    *,
+    num_workers: int = 1,
+    max_batch_size: int = 4,
+    clock: Callable[[], float] = time.monotonic,
+    **parts: Any,
+) -> Lane:
     """Open a lane of fakes on the running event loop."""
     given: dict[str, Any] = {
         "decode": FakeDecode(),
         "aside": ThreadPoolExecutor(1),
-        "num_workers": 1,
-        "max_batch_size": 4,
+        "crew": Crew(num_workers, max_batch_size, clock),
         "stall_timeout_s": 30.0,
     }
     return Lane(version or loaded(), LaneParts(**{**given, **parts}))

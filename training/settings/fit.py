@@ -12,6 +12,7 @@ from training.settings.sections import (
     OptimiserSettings,
     RunSettings,
     Section,
+    merged,
 )
 
 
@@ -77,18 +78,6 @@ def nested(values: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in values.items():
         sections = merged(sections, _placed(name, value))
     return sections
-
-
-def merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """Lay one nested mapping over another; both stay as they are."""
-    result = dict(under)
-    for name, value in over.items():
-        below = result.get(name)
-        if isinstance(below, Mapping) and isinstance(value, Mapping):
-            result[name] = merged(below, value)
-        else:
-            result[name] = value
-    return result
 
 
 def _placed(name: str, value: object) -> dict[str, Any]:

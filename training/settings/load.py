@@ -8,7 +8,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from training.errors import ConfigError
-from training.settings.fit import FitSettings, flat, merged, nested
+from training.settings.fit import FitSettings, flat, nested
+from training.settings.sections import merged
 
 
 def read_config(path: Path) -> dict[str, Any]:

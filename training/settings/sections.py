@@ -28,6 +28,18 @@ Integers = Annotated[tuple[Positive, ...], BeforeValidator(_split_at_commas)]
 _POOLED_BY_DEFAULT = (2, 3, 4)
 
 
+def merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay one nested mapping over another; both stay as they are."""
+    result = dict(under)
+    for name, value in over.items():
+        below = result.get(name)
+        if isinstance(below, Mapping) and isinstance(value, Mapping):
+            result[name] = merged(below, value)
+        else:
+            result[name] = value
+    return result
+
+
 class Section(BaseModel):
     """Settings of one concern: immutable, without unknown fields, without NaN or infinity."""
 
@@ -118,12 +130,9 @@ class ObjectiveSettings(Section):
         """Lay what was given over the defaults, so that naming one term drops no other."""
         if not isinstance(given, Mapping):
             return given
-        merged: dict[str, Any] = {n: t.model_dump() for n, t in _TERMS_BY_DEFAULT.items()}
-        for name, term in given.items():
-            values = term.model_dump() if isinstance(term, TermSettings) else term
-            known = merged.get(name, {})
-            merged[name] = known | values if isinstance(values, Mapping) else values
-        return merged
+        defaults = {name: term.model_dump() for name, term in _TERMS_BY_DEFAULT.items()}
+        values = {n: t.model_dump() if isinstance(t, TermSettings) else t for n, t in given.items()}
+        return merged(defaults, values)
 
 
 class OptimiserSettings(Section):
