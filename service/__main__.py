@@ -13,6 +13,8 @@ from model.artifact.runtime import DeviceError
 from model.artifact.version import RepositoryError
 from service import models_command
 from service.errors import describe
+from service.processes.door import ListenError
+from service.processes.supervisor import StartError
 from service.serving import serve
 from service.settings import Settings
 
@@ -53,6 +55,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ContractError, DeviceError, RepositoryError) as error:
         print(f"goodserve: {error}", file=sys.stderr)
         return 2
+    except (ListenError, StartError) as error:  # not the caller's words, but the machine
+        print(f"goodserve: {error}", file=sys.stderr)
+        return 1
     except BrokenPipeError:  # whoever read has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0

@@ -1,5 +1,6 @@
 """`goodserve serve`: the processes that serve, and what they are told."""
 
+import asyncio
 import multiprocessing
 import os
 import resource
@@ -16,6 +17,9 @@ import uvicorn
 from model.artifact.runtime import Device, has_cuda
 from service.app import configure_logging, serving_device
 from service.layout import available_cores, lay_out
+from service.processes.door import bound_socket
+from service.processes.server import APP, options, serve_handed
+from service.processes.supervisor import Supervisor
 from service.settings import PREFIX, Settings
 
 _MOST_FILES = 65_536
@@ -26,6 +30,8 @@ def serve(settings: Settings) -> None:
 
     Raises:
         DeviceError: CUDA was asked for and does not work.
+        ListenError: several processes were to listen where they cannot.
+        StartError: none of several processes can start.
     """
     configure_logging(settings)
     _allow_many_files()
@@ -42,18 +48,15 @@ def serve(settings: Settings) -> None:
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
             settings = settings.model_copy(update={"metrics_folder": Path(folder)})
         _pass_on(settings)
-        uvicorn.run(
-            "service.app:create_worker_app",
-            factory=True,
-            http="service.http.protocol:BoundedProtocol",
-            host=settings.host,
-            port=settings.port,
-            workers=layout.processes,
-            access_log=settings.access_log,
-            log_level=settings.log_level,
-            timeout_graceful_shutdown=settings.shutdown_grace_s,
-            server_header=False,
-        )
+        if layout.processes == 1:
+            uvicorn.run(APP, host=settings.host, port=settings.port, **options(settings))
+        else:
+            asyncio.run(_by_several(settings, layout.processes))
+
+
+async def _by_several(settings: Settings, processes: int) -> None:
+    listener = bound_socket(settings.host, settings.port)
+    await Supervisor(listener, serve_handed, processes, settings.shutdown_grace_s).run()
 
 
 def _device_tried_apart(settings: Settings) -> Device:

@@ -7,6 +7,7 @@ never ends would hold its connection for ever.
 import asyncio
 import re
 import resource
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, ClassVar
 
@@ -36,12 +37,13 @@ class BoundedProtocol(HttpToolsProtocol):
     """Bounds what a connection may cost before its request reaches the application.
 
     A caller who hangs up has its request cancelled: the application leaves a function of no
-    arguments in the scope's extensions for it.
+    arguments in the scope's extensions for it. `on_end`, if set, is told that the connection ended.
     """
 
     head_timeout_s: ClassVar[float] = 10.0
     max_connections: ClassVar[int] = MAX_CONNECTIONS
 
+    on_end: Callable[[], None] | None = None
     _pause_s = 0.0
     _resumed_at = 0.0
     _arrived_at = 0.0
@@ -62,6 +64,8 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Cancel the request in hand: nobody would read its answer."""
         self._stop_head_timer()
+        if self.on_end is not None:
+            self.on_end()
         cycle = self.cycle
         super().connection_lost(exc)
         if cycle is not None and not cycle.response_complete:

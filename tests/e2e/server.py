@@ -35,7 +35,8 @@ class Server:
         while time.monotonic() < deadline:
             ready, _, _ = select.select([self.process.stderr], [], [], 0.1)
             if ready:
-                self.said += self.process.stderr.readline()
+                # Not a line: what lay in a buffer of ours, `select` would not see.
+                self.said += os.read(self.process.stderr.fileno(), 65536).decode()
                 found = ADDRESS.search(self.said)
                 if found:
                     return found[1]

@@ -17,6 +17,7 @@ import httpx
 import onnxruntime
 import pytest
 
+from benchmarks.evenness import until_all_serve
 from model.artifact.repository import ModelRepository
 from model.artifact.version import VersionId
 from service.settings import BUNDLED_REPOSITORY
@@ -45,17 +46,21 @@ def test_the_bundled_model_answers_on_its_own() -> None:
     assert abs(sum(parts) - best["goodness"]) <= 1e-5 * sum(map(abs, parts))
 
 
+@pytest.mark.parametrize("workers", ["1", "2"])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_it_with_status_0(repository: Path, number: signal.Signals) -> None:
+def test_a_signal_ends_it_with_status_0(
+    repository: Path, number: signal.Signals, workers: str
+) -> None:
     """Orderly shutdown is no failure."""
-    with running(repository) as server:
+    with running(repository, "--workers", workers) as server:
         assert httpx.post(f"{server.url}/predict", content=PICTURE).status_code == 200
         assert server.stop(number) == 0
 
 
-def test_sigterm_answers_what_is_in_flight(repository: Path) -> None:
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_sigterm_answers_what_is_in_flight(repository: Path, workers: str) -> None:
     """A request whose body is still coming when SIGTERM arrives gets its answer."""
-    with running(repository) as server:
+    with running(repository, "--workers", workers) as server:
         begun, go_on = threading.Event(), threading.Event()
         statuses: list[int] = []
 
@@ -115,7 +120,7 @@ def test_two_workers_serve_and_count_together(repository: Path) -> None:
     """Each worker has its own session; /metrics adds them up; SIGTERM ends all with 0."""
     with running(repository, "--workers", "2") as server:
         url = f"{server.url}/predict"
-        until_ready(server.url)
+        until_all_serve(server.process.pid, httpx.URL(server.url).port or 0)
         statuses = {httpx.post(url, content=PICTURE).status_code for _ in range(40)}
         metrics = httpx.get(f"{server.url}/metrics").text
         assert server.stop() == 0
@@ -128,7 +133,7 @@ def test_two_workers_serve_and_count_together(repository: Path) -> None:
 def test_a_worker_that_dies_leaves_no_gauge_behind(repository: Path) -> None:
     """After a kill -9 and a swap only the new version counts as active."""
     with running(repository, "--workers", "2") as server:
-        until_ready(server.url)
+        until_all_serve(server.process.pid, httpx.URL(server.url).port or 0)
         os.kill(workers_of(server.process.pid)[0], signal.SIGKILL)
         ModelRepository(repository).activate(VersionId("colours", "2"))
         deadline = time.monotonic() + 30
@@ -153,18 +158,6 @@ def active_versions(url: str) -> set[str]:
         return set()
     found = re.findall(r'goodserve_active_version{name="colours",version="(\d)"} 1.0', metrics)
     return set(found)
-
-
-def until_ready(url: str) -> None:
-    """Wait until both workers accept: the supervisor listens before they do."""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        try:
-            if httpx.get(f"{url}/health/ready", timeout=5).status_code == 200:
-                return
-        except httpx.TransportError:
-            time.sleep(0.1)
-    raise AssertionError
 
 
 @pytest.mark.parametrize("device", ["cuda"])

@@ -1,0 +1,1 @@
+"""Several processes behind one port: one accepts and hands connections out, the others serve."""

@@ -1,0 +1,126 @@
+"""Accepts connections, and hands each one to the process that holds the fewest.
+
+Processes that all accept from one socket share it badly: whoever wakes first takes all that wait.
+Of 8 connections at once one of two processes often got none (`benchmarks/evenness.py`). One place
+that accepts and knows every count is exact, as in Envoy's exact balance, without a lock among
+processes. It costs some 50 us a connection, and nothing a request.
+"""
+
+import asyncio
+import logging
+import socket
+from collections.abc import Iterable, Sequence
+
+from service.processes.process import ServerProcess
+
+log = logging.getLogger("goodserve")
+
+# Between so many connections the supervisor hears which ones have ended.
+_AT_ONCE = 32
+_BACKLOG = 2048
+_FULL_PAUSE_S, _ERROR_PAUSE_S = 0.005, 0.5
+
+
+class ListenError(Exception):
+    """The address cannot be listened on; the message says which and why."""
+
+
+def bound_socket(host: str, port: int) -> socket.socket:
+    """Bind a socket without listening: nobody can serve yet, so callers shall be refused.
+
+    Raises:
+        ListenError: the address is taken, or not ours.
+    """
+    try:
+        return _bound(host, port)
+    except OSError as error:
+        message = f"cannot listen on {host}, port {port}: {error.strerror}; choose another"
+        raise ListenError(message) from error
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    family, kind, protocol, _, address = found[0]
+    listener = socket.socket(family, kind, protocol)
+    listener.settimeout(0)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    # Connections inherit it. Without it the end of an answer would wait for the client's ACK.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    try:
+        listener.bind(address)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def by_need(processes: Iterable[ServerProcess]) -> list[ServerProcess]:
+    """Order those that can take a connection: first the one that holds the fewest."""
+    able = (process for process in processes if process.can_take())
+    return sorted(able, key=lambda process: process.connections)
+
+
+class Door:
+    """Open while some process can take connections; otherwise they wait in the kernel's queue."""
+
+    def __init__(self, listener: socket.socket, processes: Sequence[ServerProcess]) -> None:
+        """Share what `listener` accepts among `processes`, a list that others change."""
+        self._listener = listener
+        self._processes = processes
+        self._is_open = False
+        self._is_listening = False
+        self._later: asyncio.TimerHandle | None = None
+
+    def open(self) -> None:
+        """Accept from now on."""
+        if not self._is_listening:
+            self._listener.listen(_BACKLOG)
+            self._is_listening = True
+            host, port = self._listener.getsockname()[:2]
+            shown = f"[{host}]" if ":" in host else host
+            log.info("running on http://%s:%d (Ctrl-C ends it)", shown, port)
+        if not self._is_open and self._later is None:
+            self._is_open = True
+            asyncio.get_running_loop().add_reader(self._listener, self._admit)
+
+    def close(self) -> None:
+        """Accept no more: new connections are refused."""
+        self._stop()
+        self._listener.close()
+
+    def _admit(self) -> None:
+        """Hand out what waits, some at a time."""
+        for _ in range(_AT_ONCE):
+            takers = by_need(self._processes)
+            if not takers:
+                self._pause(_FULL_PAUSE_S)
+                return
+            try:
+                connection, _ = self._listener.accept()
+            except (BlockingIOError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                log.error("cannot accept connections: %s; trying again", error)  # noqa: TRY400
+                self._pause(_ERROR_PAUSE_S)
+                return
+            with connection:  # the process has a descriptor of its own
+                # The second one is asked where the first has just ended.
+                any(process.give(connection) for process in takers)
+
+    def _pause(self, seconds: float) -> None:
+        """Let connections wait for a moment."""
+        self._stop()
+        self._later = asyncio.get_running_loop().call_later(seconds, self._reopen)
+
+    def _reopen(self) -> None:
+        self._later = None
+        if any(process.is_ready for process in self._processes):
+            self.open()
+
+    def _stop(self) -> None:
+        if self._is_open:
+            asyncio.get_running_loop().remove_reader(self._listener)
+        self._is_open = False
+        if self._later is not None:
+            self._later.cancel()
+            self._later = None
