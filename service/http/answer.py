@@ -11,6 +11,16 @@ from service.predict.lane import Answers
 _LARGE_ANSWER_NUMBERS = 2000
 
 
+class Part(msgspec.Struct, gc=False):
+    """One layer's part in a class's goodness.
+
+    Made and written in half the time of a dict: an answer of 200 classes has 800 of them.
+    """
+
+    layer: str
+    contribution: float
+
+
 def word(answers: Answers, top_k: int, *, explain: bool) -> bytes:
     """Word one version's answers as JSON, in the form of `schemas.PredictResponse`.
 
@@ -48,7 +58,7 @@ def _prediction(
     order: list[int],
     probabilities: list[float],
     goodness: list[float],
-    layers: list[list[dict[str, Any]]] | None,
+    layers: list[list[Part]] | None,
 ) -> dict[str, Any]:
     """Word the answer to one image."""
     classes: list[dict[str, Any]] = [
@@ -79,16 +89,13 @@ def _top(scores: list[float], top_k: int) -> list[int]:
     return sorted(range(len(scores)), key=scores.__getitem__, reverse=True)[:top_k]
 
 
-def _parts(answers: Answers, order: list[list[int]]) -> list[list[list[dict[str, Any]]]]:
+def _parts(answers: Answers, order: list[list[int]]) -> list[list[list[Part]]]:
     """Give each image's top classes their layers' contributions, in the layers' order."""
     contributions = answers.outputs.contributions
     assert contributions is not None  # noqa: S101  they were asked for
     names = [layer.name for layer in answers.manifest.layers]
     by_class = contributions.transpose(0, 2, 1)
     return [
-        [
-            [{"layer": name, "contribution": part} for name, part in zip(names, parts, strict=True)]
-            for parts in image[classes].tolist()
-        ]
+        [list(map(Part, names, parts)) for parts in image[classes].tolist()]
         for image, classes in zip(by_class, order, strict=True)
     ]

@@ -68,3 +68,26 @@ def test_slow_clients_are_held_beside_normal_ones(tmp_path: Path) -> None:
     assert [line.get("kind") for line in lines] == [None, None, "idle", "half-body", "trickle"]
     assert all(line["refused"] == 0 for line in lines[2:])
     assert "p99 beside slow ones / alone" in printed
+
+
+def test_connections_are_counted_by_process() -> None:
+    """Two rounds of four: each process has half of them."""
+    printed = run("evenness", "--connections", "4", "--rounds", "2")
+
+    assert printed == (
+        "4 connections, 2 rounds: worst 2 / 2, the fewest 0.50 of all, on average 0.50\n"
+    )
+
+
+def test_explanations_of_many_classes_are_measured() -> None:
+    """A fifth of a second of each kind of request, on a network that never trained."""
+    printed = run("explain", "--classes", "20", "--rounds", "1", "--seconds", "0.2")
+
+    assert [line.partition(":")[0] for line in printed.splitlines()] == [
+        "top 5",
+        "top 5, explained",
+        "all classes",
+        "all classes, explained",
+        "top 5",
+        "all classes",
+    ]
