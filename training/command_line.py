@@ -69,6 +69,9 @@ class ObjectiveFlags(Section):
     orthogonality_weight: Weight | None = Field(
         None, description="lambda_O: price of shared channels [default: 0.1]"
     )
+    similarity_weight: Weight | None = Field(
+        None, description="price of images that are not as alike as their classes [default: 3.0]"
+    )
     regulariser_warmup: Fraction | None = Field(
         None,
         description="part of the steps on which both prices rise from zero [default: 0.5]",

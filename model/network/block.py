@@ -27,7 +27,7 @@ class Readout(NamedTuple):
 
 
 class ForwardForwardBlock(nn.Module):
-    """3 x 3 convolution, batch norm, ReLU; read as class goodness, passed on normalised.
+    """Standardised input, 3 x 3 convolution, batch norm, ReLU; read as class goodness.
 
     No gradient enters or leaves: the input is detached, and so is what is passed on.
 
@@ -44,26 +44,30 @@ class ForwardForwardBlock(nn.Module):
         nn.init.kaiming_normal_(self.conv.weight, generator=generator)
         self.norm = nn.BatchNorm2d(spec.channels)
         self.goodness_norm = nn.BatchNorm1d(spec.num_channel_regions, affine=False)
-        self.output_norm = nn.BatchNorm2d(spec.channels, affine=False)
+        self.input_norm = _input_norm(spec)
         self.scale = nn.Parameter(torch.ones(()))
         self.assignment = ASSIGNMENTS[spec.assignment](spec, generator)
 
-    def pooled(self, x: Tensor) -> Tensor:
-        """Detach the input and halve its grid if a stage begins here.
+    def prepared(self, x: Tensor) -> Tensor:
+        """Detach the input, halve its grid if a stage begins here, and standardise it.
 
         Args:
             x: `(N, in_channels, H, W)`, float.
 
         Returns:
-            `(N, in_channels, H', W')`, carrying no gradient.
+            `(N, in_channels, H', W')`, carrying no gradient: how much any channel before this
+            layer is active does not reach it, only where and in which proportion.
         """
-        # `pass_on` detaches too; here it holds for every input, wherever it comes from.
-        x = x.detach()
-        return F.max_pool2d(x, 2) if self.spec.starts_stage else x
+        with torch.no_grad():
+            # `pass_on` detaches too; here it holds for every input, wherever it comes from.
+            x = x.detach()
+            halved = F.max_pool2d(x, 2) if self.spec.starts_stage else x
+            standardised: Tensor = self.input_norm(halved)
+        return standardised
 
-    def activity(self, pooled: Tensor) -> Tensor:
+    def activity(self, prepared: Tensor) -> Tensor:
         """Convolve, normalise, rectify: `(N, C, H', W')`, at least 0."""
-        return F.relu(self.norm(self.conv(pooled)))
+        return F.relu(self.norm(self.conv(prepared)))
 
     def read(self, activity: Tensor) -> Readout:
         """Score the classes by this layer alone.
@@ -76,22 +80,28 @@ class ForwardForwardBlock(nn.Module):
             The readout; in training standardised by the batch's statistics, which also move
             the running ones, else by the running ones.
         """
-        means = region_means(activity, self.spec.regions).float()
+        return self.read_means(region_means(activity, self.spec.regions).float())
+
+    def read_means(self, means: Tensor) -> Readout:
+        """Score the classes by the mean activity `(N, D)`, float32, of every channel-region."""
         standardised: Tensor = self.goodness_norm(means)
         scaled = self.scale * class_goodness(standardised, self.assignment())
         return Readout(means, standardised, scaled)
 
-    def pass_on(self, activity: Tensor, pooled: Tensor) -> Tensor:
-        """Give the next layer its input: the activity, plus the shortcut, standardised.
+    def pass_on(self, activity: Tensor, prepared: Tensor) -> Tensor:
+        """Give the next layer its input: the activity, plus the shortcut.
 
         Args:
             activity: `(N, C, H', W')`.
-            pooled: `(N, in_channels, H', W')`, this block's pooled input.
+            prepared: `(N, in_channels, H', W')`, this block's prepared input.
 
         Returns:
             `(N, C, H', W')`, carrying no gradient.
         """
-        with torch.no_grad():
-            summed = activity + pooled if self.spec.has_shortcut else activity
-            passed: Tensor = self.output_norm(summed)
-        return passed
+        passed = activity.detach()
+        return passed + prepared if self.spec.has_shortcut else passed
+
+
+def _input_norm(spec: BlockSpec) -> nn.Module:
+    """Standardise by running statistics; the pixels come standardised already."""
+    return nn.Identity() if spec.is_stem else nn.BatchNorm2d(spec.in_channels, affine=False)

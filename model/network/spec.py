@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
+# What explanations call the first layer.
+STEM = "stem"
+
 AssignmentKind = Literal["learnable", "fixed"]
 
 
@@ -29,6 +32,11 @@ class BlockSpec:
     regions: tuple[int, int]
     num_classes: int
     assignment: AssignmentKind
+
+    @property
+    def is_stem(self) -> bool:
+        """Whether the input is an image."""
+        return self.name == STEM
 
     @property
     def num_channel_regions(self) -> int:
@@ -82,7 +90,7 @@ class NetworkSpec:
             inside_stage = layer > 1 and not starts_stage
             specs.append(
                 BlockSpec(
-                    name="stem" if layer == 1 else f"block{layer}",
+                    name=STEM if layer == 1 else f"block{layer}",
                     in_channels=in_channels,
                     channels=channels,
                     starts_stage=starts_stage,

@@ -78,10 +78,10 @@ class ForwardForwardNetwork(nn.Module):
         """
         x = self.normalised(images)
         for block in self.layers():
-            pooled = block.pooled(x)
-            activity = block.activity(pooled)
+            prepared = block.prepared(x)
+            activity = block.activity(prepared)
             yield block, activity
-            x = block.pass_on(activity, pooled)
+            x = block.pass_on(activity, prepared)
 
     def scaled_goodness(self, images: Tensor) -> Tensor:
         """Score the classes by each layer alone.

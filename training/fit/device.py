@@ -1,13 +1,18 @@
 """What this machine has, and how to make it compute the same each time."""
 
+import ctypes
 import os
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import torch
 
 from training.errors import ConfigError
 from training.settings.sections import RunSettings
+
+# From glibc's malloc.h.
+_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
 
 
 def resolve(settings: RunSettings) -> RunSettings:
@@ -36,6 +41,7 @@ def make_deterministic(settings: RunSettings) -> None:
     On CUDA a kernel without a deterministic form warns and is used all the same.
     """
     torch.set_num_threads(settings.threads or 1)
+    _keep_freed_memory()
     if settings.device == "cuda":
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.backends.cudnn.benchmark = False
@@ -43,9 +49,35 @@ def make_deterministic(settings: RunSettings) -> None:
     torch.use_deterministic_algorithms(mode=True, warn_only=True)
 
 
+@contextmanager
+def denormals_flushed() -> Iterator[None]:
+    """Count denormal numbers as 0 for a while.
+
+    The statistics of channels that are never active decay to such numbers, and products with them
+    take ten times as long.
+    """
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
+
+
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[Any]:
     """Run what lies within in bfloat16 if so asked: the convolutions, not the readout."""
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
+
+
+def _keep_freed_memory() -> None:
+    """Let glibc keep what a step has freed, for the next one: its pages need no zeroing again.
+
+    Without that every activity is mapped anew, and a step takes a fifth longer (Linux, one
+    thread). Elsewhere there is no such setting, and nothing happens.
+    """
+    set_option = getattr(ctypes.CDLL(None), "mallopt", None) if os.name == "posix" else None
+    if set_option is not None:
+        set_option(_M_MMAP_MAX, 0)
+        set_option(_M_TRIM_THRESHOLD, 2**31 - 1)
 
 
 def _multiplies_bfloat16(device: str) -> bool:

@@ -10,6 +10,7 @@ from training.errors import CheckpointError, DataError
 from training.fit.assess import final_report, refuse_divergence, validate
 from training.fit.batches import Batches
 from training.fit.build import build_network
+from training.fit.device import denormals_flushed
 from training.fit.position import Position
 from training.fit.progress import Progress
 from training.fit.step import LocalUpdate
@@ -95,7 +96,7 @@ class Trainer:
             Interrupted: SIGINT or SIGTERM came; the checkpoint holds the step it came at.
             DivergenceError: a loss is no number any more; the last checkpoint is as it was.
         """
-        with stop_on_signals() as stop:
+        with denormals_flushed(), stop_on_signals() as stop:
             for _ in range(self._position.epoch, self._settings.optimiser.epochs):
                 started = time.monotonic()
                 self._train_epoch(stop)

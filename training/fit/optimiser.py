@@ -30,8 +30,34 @@ def set_rate(optimizer: torch.optim.Optimizer, learning_rate: float) -> None:
         group["lr"] = learning_rate * group["rate"]
 
 
+def layer_moment(settings: OptimiserSettings, layer: int, at: Moment) -> Moment | None:
+    """Place a step in the part of the run in which a layer learns.
+
+    Args:
+        settings: `freeze_after` names the parts, first layer first; a layer that it does not
+            name learns to the end.
+        layer: counted from 0.
+        at: the place in the whole run.
+
+    Returns:
+        None once the layer is frozen.
+
+    Source: FreezeOut (Brock et al., 2017) for the schedule; that a layer can stop without any
+        effect on how the others learn is the local rule's own.
+    """
+    named = settings.freeze_after
+    part = named[layer] if layer < len(named) else 1.0
+    own = Moment(at.step, at.total_steps * part)
+    return own if own.step < own.total_steps else None
+
+
 def learning_rate(settings: OptimiserSettings, at: Moment) -> float:
-    """Work out the convolutions' rate at a step: a linear rise, then a linear fall to zero."""
+    """Work out the convolutions' rate at a step: a linear rise, then a linear fall to zero.
+
+    Args:
+        settings: peak and rise.
+        at: the place in the part of the run in which the layer learns.
+    """
     rise = settings.warmup_fraction * at.total_steps
     # The step that is being taken counts for the rise: a first rate of 0 would waste it.
     done = at.step + 1

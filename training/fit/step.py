@@ -1,14 +1,18 @@
 """One layer-local step: every layer learns from its own loss, and owns its own optimizer."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from model.network.block import ForwardForwardBlock
+from model.network.goodness import region_means
 from model.network.stack import ForwardForwardNetwork
 from training.fit.device import autocast
-from training.fit.optimiser import layer_optimizer, learning_rate, set_rate
+from training.fit.fused import can_fuse, frozen_activity, fused_pass
+from training.fit.optimiser import layer_moment, layer_optimizer, learning_rate, set_rate
 from training.objective.objective import Moment, Objective
 from training.objective.view import LayerView
 from training.settings.sections import OptimiserSettings
@@ -26,13 +30,15 @@ class LocalUpdate:
     ) -> None:
         """Give each layer an AdamW of its own."""
         self._network = network
+        self._layers = network.layers()
         self._settings = settings
         self._objective = objective
         self._precision = precision
-        self._optimizers = [layer_optimizer(block, settings) for block in network.layers()]
+        self._dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
+        self._optimizers = [layer_optimizer(block, settings) for block in self._layers]
 
     def step(self, images: Tensor, labels: Tensor, at: Moment) -> Tensor:
-        """Let every layer learn from one batch.
+        """Let every layer that still learns do so from one batch.
 
         Args:
             images: `(N, H, W, 3)`, uint8.
@@ -43,11 +49,18 @@ class LocalUpdate:
             `(L,)`, each layer's local loss in nats, detached.
         """
         x = self._network.normalised(images).contiguous(memory_format=torch.channels_last)
-        rate = learning_rate(self._settings, at)
+        x = x.to(self._dtype)
         losses = []
-        for block, optimizer in zip(self._network.layers(), self._optimizers, strict=True):
-            set_rate(optimizer, rate)
-            x, loss = self._step_layer(block, optimizer, x, labels, at)
+        for number, (block, optimizer) in enumerate(
+            zip(self._layers, self._optimizers, strict=True)
+        ):
+            own = layer_moment(self._settings, number, at)
+            batch = (x, labels)
+            if own is None:
+                x, loss = self._pass_frozen(block, *batch, at)
+            else:
+                set_rate(optimizer, learning_rate(self._settings, own))
+                x, loss = self._step_layer(block, optimizer, *batch, at)
             losses.append(loss)
         return torch.stack(losses)
 
@@ -60,15 +73,33 @@ class LocalUpdate:
         at: Moment,
     ) -> tuple[Tensor, Tensor]:
         """Step one layer; return what it passes on and its loss, both detached."""
-        with autocast(x.device, self._precision):
-            pooled = block.pooled(x)
-            activity = block.activity(pooled)
-        loss = self._objective(view_of(block, activity, labels), at)
+        prepared = block.prepared(x)
+        means, activity = self._pass(block, prepared)
+        loss = self._objective(view_of(block, means, labels), at)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         # What is passed on is the activity before the step: the one after needs another forward.
-        return block.pass_on(activity, pooled), loss.detach()
+        return block.pass_on(activity, prepared), loss.detach()
+
+    def _pass(self, block: ForwardForwardBlock, prepared: Tensor) -> tuple[Tensor, Tensor]:
+        """Give a block's means and activity, by the shorter way where there is one."""
+        if can_fuse(block, prepared):
+            return fused_pass(block, prepared)
+        with autocast(prepared.device, self._precision):
+            activity = block.activity(prepared)
+        return region_means(activity, block.spec.regions).float(), activity
+
+    def _pass_frozen(
+        self, block: ForwardForwardBlock, x: Tensor, labels: Tensor, at: Moment
+    ) -> tuple[Tensor, Tensor]:
+        """Pass a batch through a layer that no longer learns, nor moves its statistics."""
+        with torch.no_grad(), in_evaluation(block):
+            prepared = block.prepared(x)
+            activity = frozen_activity(block, prepared)
+            means = region_means(activity, block.spec.regions).float()
+            loss = self._objective(view_of(block, means, labels), at)
+        return block.pass_on(activity, prepared), loss
 
     def state_dict(self) -> list[dict[str, Any]]:
         """Give every optimizer's state, first layer first."""
@@ -80,15 +111,33 @@ class LocalUpdate:
             optimizer.load_state_dict(state)
 
 
-def view_of(block: ForwardForwardBlock, activity: Tensor, labels: Tensor) -> LayerView:
-    """Gather what the terms of a layer's loss may read."""
-    readout = block.read(activity)
+def view_of(block: ForwardForwardBlock, means: Tensor, labels: Tensor) -> LayerView:
+    """Gather what the terms of a layer's loss may read.
+
+    Args:
+        block: the layer.
+        means: `(N, D)`, float32, of one batch.
+        labels: `(N,)`, int64.
+    """
+    readout = block.read_means(means)
     # The assignment is computed a second time rather than shared with the readout: sharing it
     # would add up its gradients in another order, and change the last bits of trained weights.
     return LayerView(
         scaled_goodness=readout.scaled_goodness,
         labels=labels,
         assignment=block.assignment(),
-        means=readout.means,
+        means=means,
         standardised=readout.standardised,
+        channel_means=means.view(len(means), block.spec.channels, -1).mean(2),
     )
+
+
+@contextmanager
+def in_evaluation(block: ForwardForwardBlock) -> Iterator[None]:
+    """Use a block's running statistics for a while, and leave them as they are."""
+    was_training = block.training
+    block.eval()
+    try:
+        yield
+    finally:
+        block.train(was_training)

@@ -17,11 +17,11 @@ class Moment(NamedTuple):
 
     Attributes:
         step: from 0, over all epochs.
-        total_steps: of the whole run.
+        total_steps: of the whole run; under a limit of time an estimate, which moves.
     """
 
     step: int
-    total_steps: int
+    total_steps: float
 
 
 class Objective:

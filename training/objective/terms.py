@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from training.objective.cross_entropy import cross_entropy
 from training.objective.entropy import entropy
 from training.objective.orthogonality import orthogonality
+from training.objective.similarity import similarity
 from training.objective.view import Term
 
 Terms = Mapping[str, Term]
@@ -16,4 +17,5 @@ TERMS: Terms = {
     "cross_entropy": cross_entropy,
     "entropy": entropy,
     "orthogonality": orthogonality,
+    "similarity": similarity,
 }

@@ -15,6 +15,7 @@ class LayerView(NamedTuple):
         assignment: `(D, K)`, float32, each row sums to 1.
         means: `(N, D)`, float32, the mean activity of every channel-region, at least 0.
         standardised: `(N, D)`, float32, those means by the batch's statistics.
+        channel_means: `(N, C)`, float32, the mean activity of every channel.
     """
 
     scaled_goodness: Tensor
@@ -22,6 +23,7 @@ class LayerView(NamedTuple):
     assignment: Tensor
     means: Tensor
     standardised: Tensor
+    channel_means: Tensor
 
 
 # A term gives a scalar in which autograd finds the layer's parameters.

@@ -11,7 +11,7 @@ from model.artifact.files import write_atomically
 from training.errors import CheckpointError
 
 # Of the files in a run's folder. Format 1 had flat settings and untyped results.
-FORMAT = 2
+FORMAT = 3
 
 
 def save_tensors(path: Path, content: dict[str, Any]) -> None:

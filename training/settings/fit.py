@@ -56,6 +56,7 @@ _SECTION_OF = {
     for field in model.model_fields
 }
 _REGULARISERS = ("entropy", "orthogonality")
+_SHORT_WEIGHTS = {f"{term}_weight": term for term in (*_REGULARISERS, "similarity")}
 
 
 def flat(settings: FitSettings) -> dict[str, Any]:
@@ -88,6 +89,6 @@ def _placed(name: str, value: object) -> dict[str, Any]:
         return {_SECTION_OF[name]: {name: value}}
     if name == "regulariser_warmup":
         return {"objective": {"terms": {term: {"warmup": value} for term in _REGULARISERS}}}
-    if name in {f"{term}_weight" for term in _REGULARISERS}:
-        return {"objective": {"terms": {name.removesuffix("_weight"): {"weight": value}}}}
+    if name in _SHORT_WEIGHTS:
+        return {"objective": {"terms": {_SHORT_WEIGHTS[name]: {"weight": value}}}}
     return {name: value}

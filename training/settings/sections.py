@@ -8,22 +8,34 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 from model.network.spec import AssignmentKind
 
 
-def _split_at_commas(value: object) -> object:
-    """Read `8,12`, as a command line gives it, as a list of two numbers."""
+def _parts(value: object) -> list[str] | None:
+    """Take `8,12`, as a command line gives it, apart at the commas; None: it is no text."""
     texts = [value] if isinstance(value, str) else value
     if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
-        return value
-    parts = [part for text in texts for part in text.split(",")]
-    if not all(part.strip().isdecimal() for part in parts):
+        return None
+    return [part.strip() for text in texts for part in text.split(",")]
+
+
+def _whole_numbers(value: object) -> object:
+    """Read `8,12` as a list of two numbers."""
+    parts = _parts(value)
+    if parts is not None and not all(part.isdecimal() for part in parts):
         message = f"{','.join(parts)!r} is no list of whole numbers separated by commas"
         raise ValueError(message)
-    return parts
+    return value if parts is None else parts
+
+
+def _fractions(value: object) -> object:
+    """Read `0.2,1` as a list of two fractions."""
+    parts = _parts(value)
+    return value if parts is None else parts
 
 
 Positive = Annotated[int, Field(ge=1)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Weight = Annotated[float, Field(ge=0)]
-Integers = Annotated[tuple[Positive, ...], BeforeValidator(_split_at_commas)]
+Integers = Annotated[tuple[Positive, ...], BeforeValidator(_whole_numbers)]
+Fractions = Annotated[tuple[Fraction, ...], BeforeValidator(_fractions)]
 
 _POOLED_BY_DEFAULT = (2, 3, 4)
 
@@ -114,6 +126,7 @@ _TERMS_BY_DEFAULT = {
     "cross_entropy": TermSettings(),
     "entropy": TermSettings(weight=0.1, warmup=0.5),
     "orthogonality": TermSettings(weight=0.1, warmup=0.5),
+    "similarity": TermSettings(weight=3.0),
 }
 
 
@@ -143,6 +156,11 @@ class OptimiserSettings(Section):
     learning_rate: float = Field(0.008, gt=0, description="peak rate of AdamW")
     warmup_fraction: Fraction = Field(0.2, description="part of the steps on which it rises")
     weight_decay: Weight = Field(0.05, description="of the convolutions alone")
+    freeze_after: Fractions = Field(
+        (0.15,),
+        description="part of the run after which each layer stops learning, first layer first; "
+        "layers not named learn to the end",
+    )
     assignment_rate: float = Field(
         5.0, gt=0, description="how many times faster the assignment and the scale learn"
     )

@@ -66,7 +66,7 @@ def test_a_block_of_another_kind_is_not_left_out() -> None:
     network.blocks.append(nn.Identity())
 
     assert len(network.layers()) == 4
-    with pytest.raises(AttributeError, match="pooled"):
+    with pytest.raises(AttributeError, match="prepared"):
         network(images())
 
 
@@ -77,7 +77,7 @@ def test_a_block_that_only_behaves_like_one_is_used() -> None:
         def __init__(self, block: nn.Module) -> None:
             super().__init__()
             self.block = block
-            for name in ("pooled", "activity", "read", "pass_on", "spec"):
+            for name in ("prepared", "activity", "read", "pass_on", "spec"):
                 setattr(self, name, getattr(block, name))
 
     network = settled()

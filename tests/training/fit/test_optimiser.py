@@ -2,7 +2,7 @@
 
 import pytest
 
-from training.fit.optimiser import learning_rate
+from training.fit.optimiser import layer_moment, learning_rate
 from training.objective.objective import Moment
 from training.settings.sections import OptimiserSettings
 
@@ -19,3 +19,17 @@ def test_the_rate_rises_for_a_fifth_and_falls_to_zero() -> None:
 def test_without_a_warm_up_the_first_rate_is_the_peak() -> None:
     """A fraction of 0 divides nothing by zero."""
     assert learning_rate(OptimiserSettings(warmup_fraction=0), Moment(0, 7)) == 0.008
+
+
+def test_a_layer_learns_in_its_part_of_the_run_alone() -> None:
+    """A layer that stops after a quarter rises and falls within it; one not named to the end."""
+    settings = OptimiserSettings(freeze_after=(0.25,), warmup_fraction=0.2)
+
+    moments = [layer_moment(settings, 0, Moment(step, 100)) for step in range(100)]
+    later = layer_moment(settings, 1, Moment(99, 100))
+
+    rates = [learning_rate(settings, own) for own in moments if own is not None]
+    assert len(rates) == 25
+    assert rates[4] == pytest.approx(max(rates)) == pytest.approx(0.008)
+    assert rates[-1] < 0.001
+    assert later == Moment(99, 100)

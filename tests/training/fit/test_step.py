@@ -119,3 +119,19 @@ def test_a_fixed_assignment_stays_as_it_is() -> None:
     )
     assert not torch.equal(after["blocks.0.conv.weight"], before["blocks.0.conv.weight"])
     assert not torch.equal(after["blocks.0.scale"], before["blocks.0.scale"])
+
+
+def test_a_frozen_layer_stays_as_it_is_to_the_bit() -> None:
+    """After its part of the run a layer moves no more, statistics included; the next ones do."""
+    partly = network()
+    update = learner(partly, freeze_after=(0.5,))
+    update.step(*batch(), Moment(step=499, total_steps=1000))
+    before = copy.deepcopy(partly.state_dict())
+
+    losses = update.step(*batch(), Moment(step=500, total_steps=1000))
+
+    after = partly.state_dict()
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert losses.isfinite().all()
+    assert not any(name.startswith("blocks.0.") for name in changed)
+    assert {"blocks.1.conv.weight", "blocks.2.conv.weight"} <= changed

@@ -9,6 +9,7 @@ from torch import Tensor
 from tests.training.networks import batch, learner, network
 from training.errors import ConfigError
 from training.objective.objective import Moment, Objective, weight_at
+from training.objective.similarity import similarity
 from training.objective.terms import TERMS
 from training.objective.view import LayerView
 from training.settings.sections import ObjectiveSettings, TermSettings
@@ -30,13 +31,16 @@ def undecided() -> LayerView:
         assignment=torch.full((6, 5), 0.2),
         means=torch.zeros(4, 6),
         standardised=torch.zeros(4, 6),
+        channel_means=torch.zeros(4, 6),
     )
 
 
 def test_terms_are_added_at_their_weights() -> None:
     """Cross-entropy, entropy and overlap of an undecided layer are ln K, 1 and 1."""
-    plain = Objective(settings(entropy=0, orthogonality=0))(undecided(), AT).item()
-    priced = Objective(settings(entropy=0.5, orthogonality=0.25))(undecided(), AT).item()
+    plain = Objective(settings(entropy=0, orthogonality=0, similarity=0))(undecided(), AT).item()
+    priced = Objective(settings(entropy=0.5, orthogonality=0.25, similarity=0))(
+        undecided(), AT
+    ).item()
 
     assert plain == pytest.approx(math.log(5))
     assert priced == pytest.approx(math.log(5) + 0.5 + 0.25)
@@ -104,4 +108,20 @@ def test_an_unknown_term_is_named_with_those_that_are_known() -> None:
 def test_an_objective_without_terms_is_refused() -> None:
     """Nothing would be learned, and nobody would notice."""
     with pytest.raises(ConfigError, match="no term of the objective has a weight above 0"):
-        Objective(settings(cross_entropy=0, entropy=0, orthogonality=0))
+        Objective(settings(cross_entropy=0, entropy=0, orthogonality=0, similarity=0))
+
+
+def test_similarity_is_nothing_where_classes_are_perfectly_told_apart() -> None:
+    """Activity that is the one-hot label itself matches; activity of another order does not."""
+    labels = torch.tensor([0, 1, 2, 3, 0])
+    told_apart = torch.nn.functional.one_hot(labels, 5).float()
+    view = undecided()._replace(
+        scaled_goodness=torch.zeros(5, 5), labels=labels, channel_means=told_apart * 7 + 2
+    )
+
+    matching = similarity(view).item()
+    mixed_up = similarity(view._replace(channel_means=told_apart[[1, 0, 2, 3, 4]])).item()
+
+    assert matching == pytest.approx(0, abs=1e-10)
+    # Images 0 and 1 swapped: four of the ten pairs differ by the cosine 1.25 between classes.
+    assert mixed_up == pytest.approx(2 * 2 * 1.25**2 / 25)

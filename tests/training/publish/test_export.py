@@ -59,7 +59,7 @@ def test_the_file_holds_no_denormal_number() -> None:
     """Statistics of a dead channel decay to numbers that slow every convolution behind it."""
     spec = NetworkSpec(16, 16, 3, (4, 4), (2,), 2, shortcut=True, assignment="learnable")
     network = ForwardForwardNetwork(spec, 0).eval()
-    for norm in (network.layers()[0].output_norm, network.layers()[0].goodness_norm):
+    for norm in (network.layers()[1].input_norm, network.layers()[0].goodness_norm):
         norm.get_buffer("running_mean")[0] = 1e-40
         norm.get_buffer("running_var")[0] = 1e-42
     images = torch.randint(0, 256, (3, 16, 16, 3), dtype=torch.uint8)

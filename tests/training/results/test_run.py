@@ -43,7 +43,7 @@ def test_left_over_files_are_not_taken_for_a_new_run(tmp_path: Path, left: str) 
 
 
 @pytest.mark.parametrize(
-    "content", ["", "{}", "[]", '{"format": 2}', '{"format": 2, "settings": 3}']
+    "content", ["", "{}", "[]", '{"format": 3}', '{"format": 3, "settings": 3}']
 )
 def test_damaged_settings_are_named(tmp_path: Path, content: str) -> None:
     """Cut off, or of another shape."""
@@ -55,7 +55,7 @@ def test_damaged_settings_are_named(tmp_path: Path, content: str) -> None:
 
 @pytest.mark.parametrize(
     ("content", "found"),
-    [({"data": "cifar10:x", "seed": 0}, 1), ({"format": 3, "settings": {}}, 3)],
+    [({"data": "cifar10:x", "seed": 0}, 1), ({"format": 4, "settings": {}}, 4)],
 )
 def test_a_run_of_another_format_is_refused(
     tmp_path: Path, content: dict[str, object], found: int
@@ -63,7 +63,7 @@ def test_a_run_of_another_format_is_refused(
     """The message says which format it is, which one is read, and what to do."""
     (tmp_path / "settings.json").write_text(json.dumps(content))
 
-    message = f"is of format {found}, this version of goodserve reads format 2; train the run anew"
+    message = f"is of format {found}, this version of goodserve reads format 3; train the run anew"
     with pytest.raises(CheckpointError, match=message):
         Run(tmp_path).settings()
 
@@ -84,7 +84,7 @@ def test_damaged_tensors_are_told_in_our_words(tmp_path: Path, content: bytes, n
 
 def test_a_checkpoint_that_would_run_code_is_refused(tmp_path: Path) -> None:
     """Only tensors and plain values are read, and torch's advice to trust the file is not shown."""
-    torch.save({"format": 2, "epoch": Path("x")}, tmp_path / "checkpoint.pt")
+    torch.save({"format": 3, "epoch": Path("x")}, tmp_path / "checkpoint.pt")
 
     with pytest.raises(CheckpointError, match=r"checkpoint\.pt is damaged") as caught:
         Run(tmp_path).load()
@@ -100,7 +100,7 @@ def test_tensors_of_format_1_are_refused(tmp_path: Path) -> None:
         Run(tmp_path).load()
 
 
-@pytest.mark.parametrize("content", [{"format": 2, "epoch": 1}, {"format": 2, "epochs": [3]}])
+@pytest.mark.parametrize("content", [{"format": 3, "epoch": 1}, {"format": 3, "epochs": [3]}])
 def test_a_checkpoint_with_parts_missing_is_damaged(
     tmp_path: Path, content: dict[str, object]
 ) -> None:

@@ -45,7 +45,7 @@ def test_naming_one_term_drops_no_other(tmp_path: Path) -> None:
 
     terms = load_settings({"entropy_weight": 0.3}, config).objective.terms
 
-    assert list(terms) == ["cross_entropy", "entropy", "orthogonality", "margin"]
+    assert list(terms) == ["cross_entropy", "entropy", "orthogonality", "similarity", "margin"]
     assert terms["entropy"] == TermSettings(weight=0.3, warmup=0.5)
     assert terms["margin"] == TermSettings(weight=2.0, warmup=0.0)
 

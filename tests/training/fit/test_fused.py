@@ -1,0 +1,103 @@
+"""The fused pass of a block in training, against autograd's own."""
+
+import copy
+from typing import Any
+
+import pytest
+import torch
+
+from model.network.block import ForwardForwardBlock
+from model.network.spec import BlockSpec
+from training.fit.fused import can_fuse, frozen_activity, fused_pass
+
+LAST = torch.channels_last
+
+
+def block(grid_regions: tuple[int, int] = (2, 2), in_channels: int = 5) -> ForwardForwardBlock:
+    """Make a block whose norm has learned something, in training."""
+    spec = BlockSpec("block2", in_channels, 8, False, False, grid_regions, 3, "learnable")  # noqa: FBT003
+    made = ForwardForwardBlock(spec, torch.Generator().manual_seed(0)).train()
+    with torch.no_grad():
+        made.norm.weight.copy_(torch.linspace(-0.5, 1.5, 8))
+        made.norm.bias.copy_(torch.linspace(0.6, -0.4, 8))
+    return made.to(memory_format=LAST)  # type: ignore[call-overload, no-any-return]
+
+
+def images(size: tuple[int, int], channels: int = 5) -> torch.Tensor:
+    """Draw a batch."""
+    chance = torch.Generator().manual_seed(1)
+    return torch.randn(6, channels, *size, generator=chance).contiguous(memory_format=LAST)
+
+
+@pytest.mark.parametrize(
+    ("size", "regions"), [((8, 8), (2, 2)), ((8, 12), (4, 3)), ((4, 4), (4, 4)), ((2, 2), (1, 1))]
+)
+def test_means_statistics_and_gradients_are_autograds(
+    size: tuple[int, int], regions: tuple[int, int]
+) -> None:
+    """In float32 everything that is computed agrees, on large grids and on small ones."""
+    ours, theirs = block(regions), block(regions)
+    weights = torch.randn(6, 8 * regions[0] * regions[1])
+
+    means, activity = fused_pass(ours, images(size))
+    torch.autograd.backward((means * weights).sum())
+    expected = theirs.activity(images(size))
+    readout = theirs.read(expected)
+    torch.autograd.backward((readout.means * weights).sum())
+
+    torch.testing.assert_close(activity, expected.detach())
+    torch.testing.assert_close(means, readout.means)
+    for name, parameter in theirs.norm.named_parameters():
+        found = dict(ours.norm.named_parameters())[name].grad
+        torch.testing.assert_close(found, parameter.grad, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(ours.conv.weight.grad, theirs.conv.weight.grad, atol=1e-4, rtol=1e-4)
+    for name, statistic in theirs.norm.named_buffers():
+        torch.testing.assert_close(dict(ours.norm.named_buffers())[name], statistic)
+
+
+def test_in_bfloat16_gradients_stay_close() -> None:
+    """The precision of the input is that of the pass; the direction stays."""
+    ours, theirs = block(), block()
+    weights = torch.randn(6, 32)
+
+    means, activity = fused_pass(ours, images((8, 8)).bfloat16())
+    torch.autograd.backward((means * weights).sum())
+    torch.autograd.backward((theirs.read(theirs.activity(images((8, 8)))).means * weights).sum())
+
+    assert activity.dtype is torch.bfloat16
+    assert means.dtype is torch.float32
+    found, expected = ours.conv.weight.grad, theirs.conv.weight.grad
+    assert found is not None
+    assert expected is not None
+    assert torch.cosine_similarity(found.flatten(), expected.flatten(), dim=0) > 0.999
+
+
+def test_a_norm_without_weight_keeps_its_place() -> None:
+    """A weight of exactly 0 gives no gradient that is not a number."""
+    silent = block()
+    with torch.no_grad():
+        silent.norm.weight[2] = 0
+
+    torch.autograd.backward(fused_pass(silent, images((8, 8)))[0].sum())
+
+    gradients = [p.grad for p in (silent.conv.weight, silent.norm.weight, silent.norm.bias)]
+    assert all(g is not None and g.isfinite().all() for g in gradients)
+
+
+def test_uneven_regions_are_left_to_autograd() -> None:
+    """A grid of 7 cannot be read in two regions of one size."""
+    assert can_fuse(block(), images((8, 8)))
+    assert not can_fuse(block(), images((8, 7)))
+
+
+def test_a_frozen_block_gives_what_it_gives_in_evaluation() -> None:
+    """Folding the norm into the weights changes nothing, and moves no statistic."""
+    made = block()
+    made.activity(images((8, 8)))
+    before = copy.deepcopy(made.state_dict())
+
+    found = frozen_activity(made, images((8, 8)))
+
+    torch.testing.assert_close(found, made.eval().activity(images((8, 8))).detach())
+    after: dict[str, Any] = made.state_dict()
+    assert all(torch.equal(value, after[name]) for name, value in before.items())
