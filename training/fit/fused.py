@@ -110,7 +110,7 @@ class _NormalisedMeans(torch.autograd.Function):
         normalised, mean, inverse = torch.native_batch_norm(
             raw, weight, bias, *running, training=True, momentum=momentum, eps=norm.eps
         )
-        activity = F.relu(normalised)
+        activity = normalised.relu_()
         window = raw.shape[2] // down, raw.shape[3] // across
         is_active = activity.sign()
         means, share = F.avg_pool2d(activity, window), F.avg_pool2d(is_active, window)
@@ -134,7 +134,10 @@ class _NormalisedMeans(torch.autograd.Function):
         offset = -weight * inverse * to_bias / count - slope * mean
         down, across = ctx.window
         scaled = per_region * (weight * inverse / (down * across))[:, None, None]
-        to_raw = torch.addcmul(offset.to(raw.dtype), _positions(raw), slope.to(raw.dtype))
+        # In place: nobody reads the raw values again, and a fifth array of an activity's size
+        # would decide the most memory that a step takes.
+        to_raw = _positions(raw)
+        torch.addcmul(offset.to(raw.dtype), to_raw, slope.to(raw.dtype), out=to_raw)
         _in_windows(to_raw, ctx.window).addcmul_(
             _in_windows(_positions(is_active), ctx.window),
             _positions(scaled.to(raw.dtype))[:, :, None, :, None],

@@ -55,12 +55,13 @@ class LocalUpdate:
             zip(self._layers, self._optimizers, strict=True)
         ):
             own = layer_moment(self._settings, number, at)
-            batch = (x, labels)
             if own is None:
-                x, loss = self._pass_frozen(block, *batch, at)
+                x, loss = self._pass_frozen(block, x, labels, at)
             else:
                 set_rate(optimizer, learning_rate(self._settings, own))
-                x, loss = self._step_layer(block, optimizer, *batch, at)
+                # Under the same name: what the layer below passed on is not kept beside it.
+                x = block.prepared(x)
+                x, loss = self._step_layer(block, optimizer, x, labels, at)
             losses.append(loss)
         return torch.stack(losses)
 
@@ -68,17 +69,17 @@ class LocalUpdate:
         self,
         block: ForwardForwardBlock,
         optimizer: torch.optim.Optimizer,
-        x: Tensor,
+        prepared: Tensor,
         labels: Tensor,
         at: Moment,
     ) -> tuple[Tensor, Tensor]:
         """Step one layer; return what it passes on and its loss, both detached."""
-        prepared = block.prepared(x)
         means, activity = self._pass(block, prepared)
         loss = self._objective(view_of(block, means, labels), at)
-        optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
+        # Now, not before the next step: the layers' gradients need not be there side by side.
+        optimizer.zero_grad(set_to_none=True)
         # What is passed on is the activity before the step: the one after needs another forward.
         return block.pass_on(activity, prepared), loss.detach()
 

@@ -1,6 +1,7 @@
 """Layer-local learning: nothing crosses from one layer to another."""
 
 import copy
+import functools
 
 import pytest
 import torch
@@ -13,11 +14,22 @@ AT = Moment(step=0, total_steps=1000)
 
 
 def gradients(of: ForwardForwardNetwork) -> list[dict[str, torch.Tensor]]:
-    """Copy every layer's gradients."""
-    return [
-        {name: p.grad.clone() for name, p in layer.named_parameters() if p.grad is not None}
-        for layer in of.layers()
-    ]
+    """Give dicts, one for each layer, in which backward passes from now on leave the gradients.
+
+    A step drops a layer's gradients when the layer has moved.
+    """
+    found: list[dict[str, torch.Tensor]] = []
+    for layer in of.layers():
+        found.append({})
+        for name, parameter in layer.named_parameters():
+            keep = functools.partial(_keep, found[-1], name)
+            parameter.register_post_accumulate_grad_hook(keep)
+    return found
+
+
+def _keep(found: dict[str, torch.Tensor], name: str, parameter: torch.Tensor) -> None:
+    assert parameter.grad is not None
+    found[name] = parameter.grad.clone()
 
 
 @pytest.mark.parametrize("perturbed", [1, 2])
@@ -29,10 +41,11 @@ def test_a_later_layers_loss_changes_no_earlier_gradient(perturbed: int) -> None
             parameter.add_(torch.randn(parameter.shape))
         perturbed_network.layers()[perturbed].scale.mul_(50)
 
+    before, after = gradients(calm), gradients(perturbed_network)
+
     for each in (calm, perturbed_network):
         learner(each).step(*batch(), AT)
 
-    before, after = gradients(calm), gradients(perturbed_network)
     for layer in range(perturbed):
         assert before[layer].keys() == after[layer].keys()
         assert all(torch.equal(before[layer][n], after[layer][n]) for n in before[layer])
@@ -42,10 +55,11 @@ def test_a_later_layers_loss_changes_no_earlier_gradient(perturbed: int) -> None
 def test_a_loss_on_the_last_layer_reaches_only_the_last_layer() -> None:
     """Autograd itself finds no path from the last layer's loss to an earlier parameter."""
     whole = network()
+    found = gradients(whole)
 
     whole.scaled_goodness(batch()[0])[:, -1].square().sum().backward()  # type: ignore[no-untyped-call]
 
-    touched = [any(g.any() for g in layer.values()) for layer in gradients(whole)]
+    touched = [any(g.any() for g in layer.values()) for layer in found]
     assert touched == [False, False, True]
 
 
@@ -56,6 +70,15 @@ def test_every_layer_learns_from_its_own_loss() -> None:
     losses = [update.step(*batch(), AT) for _ in range(30)]
 
     assert (losses[-1] < 0.7 * losses[0]).all()
+
+
+def test_no_gradient_outlives_its_layers_step() -> None:
+    """The gradients of all layers are never there side by side."""
+    whole = network()
+
+    learner(whole).step(*batch(), AT)
+
+    assert all(parameter.grad is None for parameter in whole.parameters())
 
 
 def test_a_resumed_optimizer_takes_the_same_step() -> None:
