@@ -21,6 +21,8 @@ from service.http.problems import problem
 # Browsers with many cookies send some 8 KiB; servers take 8 to 64 KiB in all.
 MAX_HEAD_BYTES = 64 * 1024
 MAX_HEADERS = 100
+# Many clients send all of a body before they read: so far they get the answer why it was refused.
+_MAX_DROPPED_BYTES = 128 * 2**20
 # Some files stay open beside the connections: the log, the model, the repository's folders.
 _OTHER_FILES = 64
 MAX_CONNECTIONS = min(10_000, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - _OTHER_FILES)
@@ -50,6 +52,7 @@ class BoundedProtocol(HttpToolsProtocol):
     _is_in_body = False
     _is_skipped = False
     _head_bytes = 0
+    _dropped_bytes = 0
     _head_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -111,7 +114,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if is_too_long or self.transport.is_closing():
             self._head_bytes = MAX_HEAD_BYTES + 1
             return
-        self._head_bytes = 0
+        self._head_bytes = self._dropped_bytes = 0
         self._is_in_body = True
         if self._pause_s:
             self._arrived_at = self.loop.time()
@@ -121,23 +124,34 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        """Keep a piece of the body, unless its head was refused."""
-        if self._is_in_body and not self._is_skipped:
+        """Keep a piece of the body, unless the request is refused: then drop it, up to a limit."""
+        if not self._is_in_body:
+            return
+        if not self._is_answered():
             super().on_body(body)
+            return
+        self._dropped_bytes += len(body)
+        if self._dropped_bytes > _MAX_DROPPED_BYTES:
+            self.transport.close()
 
     def on_message_complete(self) -> None:
         """End the request's body."""
-        if self._is_in_body:
-            self._is_in_body = False
-            if self._is_skipped:
-                self._stop_head_timer()
-            else:
-                super().on_message_complete()
+        if not self._is_in_body:
+            return
+        self._is_in_body = False
+        if self._is_answered():
+            self._stop_head_timer()
+            self._start_keep_alive_timer()  # what came of the body has stopped it
+        else:
+            super().on_message_complete()
 
     def on_response_complete(self) -> None:
         """Go on to the next request; where this one was turned away, not at once."""
         is_refused = REFUSED in (self.cycle.scope.get("extensions") or {})
         super().on_response_complete()
+        if self._is_in_body:
+            # Nobody reads the rest of the body, so nobody else would give it up.
+            self._start_head_timer()
         if not is_refused:
             self._pause_s = 0.0
         elif not self.transport.is_closing():
@@ -158,13 +172,21 @@ class BoundedProtocol(HttpToolsProtocol):
         keep_alive = self.parser.should_keep_alive()
         self._write(response, keep_alive=keep_alive)
         if keep_alive:
-            self.timeout_keep_alive_task = self.loop.call_later(
-                self.timeout_keep_alive, self.timeout_keep_alive_handler
-            )
+            self._start_keep_alive_timer()
             self._pause()
             # Nobody reads the body that may still come, so nobody else would give it up.
             self._start_head_timer()
         return True
+
+    def _is_answered(self) -> bool:
+        """Tell whether the request in hand is answered, though its body may still come."""
+        return self._is_skipped or self.cycle.response_complete
+
+    def _start_keep_alive_timer(self) -> None:
+        self._unset_keepalive_if_required()
+        self.timeout_keep_alive_task = self.loop.call_later(
+            self.timeout_keep_alive, self.timeout_keep_alive_handler
+        )
 
     def _pause(self) -> None:
         """Read nothing for a moment from a caller who was turned away.

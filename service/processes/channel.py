@@ -1,8 +1,9 @@
 """What a server process says to its supervisor, and takes from it, over one socket pair.
 
 The supervisor sends one byte with each connection, and nothing else. The process sends single
-bytes: it is ready, a connection has ended, it lives. Its last words, if it fails, end the stream.
-The kernel closes connections that are on the way when a process dies, so none is left hanging.
+bytes: it is ready, it has taken a connection, one has ended, it lives. Its last words, if it fails,
+end the stream. The supervisor keeps a connection until it hears that it was taken: of one that was
+not, nothing has been read, so if the process dies, another one can serve it.
 """
 
 import asyncio
@@ -11,7 +12,7 @@ from collections.abc import Callable
 
 OnConnection = Callable[[socket.socket], None]
 
-READY, CLOSED, ALIVE, FAILED = b"rcaf"
+READY, TAKEN, CLOSED, ALIVE, FAILED = b"rtcaf"
 BEAT_S = 1.0
 
 _MOST_WORDS = 2000  # bytes of the last words: one write that fits into the socket's buffer
@@ -24,7 +25,7 @@ class Channel:
         """Take the socket that the supervisor gave."""
         end.settimeout(0)
         self._end = end
-        self._unsaid = 0  # connections that have ended, where the supervisor does not know yet
+        self._unsaid = bytearray()  # where the socket's buffer was full
         self._beat: asyncio.TimerHandle | None = None
 
     def open(self, on_connection: OnConnection, on_end: Callable[[], None]) -> None:
@@ -50,12 +51,11 @@ class Channel:
 
     def connection_ended(self) -> None:
         """Tell the supervisor that a connection has ended."""
-        self._unsaid += 1
-        self._say_ended()
+        self._say(CLOSED)
 
     def failed(self, why: str) -> None:
         """Say last words."""
-        self._say(FAILED, words=why.encode()[:_MOST_WORDS])
+        self._say(FAILED, why.encode()[:_MOST_WORDS])
 
     def _take(self, on_connection: OnConnection, on_end: Callable[[], None]) -> None:
         try:
@@ -74,21 +74,19 @@ class Channel:
             data, descriptors, _, _ = socket.recv_fds(self._end, 1, 1)
             if not data:
                 return None
+            self._say(TAKEN)
             if descriptors:
                 return socket.socket(fileno=descriptors[0])
             self.connection_ended()  # no file descriptor was free, so the kernel closed it
 
     def _say_alive(self) -> None:
         self._say(ALIVE)
-        self._say_ended()
         self._beat = asyncio.get_running_loop().call_later(BEAT_S, self._say_alive)
 
-    def _say_ended(self) -> None:
+    def _say(self, code: int, words: bytes = b"") -> None:
         """Say what the socket takes; the next beat says the rest."""
-        self._unsaid -= self._say(*[CLOSED] * self._unsaid)
-
-    def _say(self, *codes: int, words: bytes = b"") -> int:
+        self._unsaid += bytes([code]) + words
         try:
-            return self._end.send(bytes(codes) + words)
+            del self._unsaid[: self._end.send(self._unsaid)]
         except OSError:  # its buffer is full, or the supervisor is gone, which the reader tells
-            return 0
+            return

@@ -9,6 +9,7 @@ processes. It costs some 50 us a connection, and nothing a request.
 import asyncio
 import logging
 import socket
+from collections import deque
 from collections.abc import Iterable, Sequence
 
 from service.processes.process import ServerProcess
@@ -67,6 +68,7 @@ class Door:
         """Share what `listener` accepts among `processes`, a list that others change."""
         self._listener = listener
         self._processes = processes
+        self._returned: deque[socket.socket] = deque()
         self._is_open = False
         self._is_listening = False
         self._later: asyncio.TimerHandle | None = None
@@ -82,11 +84,20 @@ class Door:
         if not self._is_open and self._later is None:
             self._is_open = True
             asyncio.get_running_loop().add_reader(self._listener, self._admit)
+            self._admit()
+
+    def take_back(self, connections: Iterable[socket.socket]) -> None:
+        """Hand out what a process has not taken before it ended."""
+        self._returned.extend(connections)
+        if self._is_open:
+            self._admit()
 
     def close(self) -> None:
         """Accept no more: new connections are refused."""
         self._stop()
         self._listener.close()
+        while self._returned:
+            self._returned.popleft().close()
 
     def _admit(self) -> None:
         """Hand out what waits, some at a time."""
@@ -95,17 +106,24 @@ class Door:
             if not takers:
                 self._pause(_FULL_PAUSE_S)
                 return
-            try:
-                connection, _ = self._listener.accept()
-            except (BlockingIOError, ConnectionAbortedError):
+            connection = self._next()
+            if connection is None:
                 return
-            except OSError as error:
-                log.error("cannot accept connections: %s; trying again", error)  # noqa: TRY400
-                self._pause(_ERROR_PAUSE_S)
-                return
-            with connection:  # the process has a descriptor of its own
-                # The second one is asked where the first has just ended.
-                any(process.give(connection) for process in takers)
+            if not any(process.give(connection) for process in takers):
+                self._returned.append(connection)  # each of them has just ended
+
+    def _next(self) -> socket.socket | None:
+        """Take a connection that was returned, or a new one; None where none waits."""
+        if self._returned:
+            return self._returned.popleft()
+        try:
+            return self._listener.accept()[0]
+        except (BlockingIOError, ConnectionAbortedError):
+            return None
+        except OSError as error:
+            log.error("cannot accept connections: %s; trying again", error)  # noqa: TRY400
+            self._pause(_ERROR_PAUSE_S)
+            return None
 
     def _pause(self, seconds: float) -> None:
         """Let connections wait for a moment."""

@@ -2,17 +2,18 @@
 
 import multiprocessing
 import os
-import select
 import signal
 import socket
 import time
+from collections import deque
 from collections.abc import Callable
 
-from service.processes.channel import CLOSED, FAILED, READY
+from service.processes.channel import CLOSED, FAILED, READY, TAKEN
 
 Target = Callable[[socket.socket], None]
 
 _HEARD_AT_ONCE = 65536
+_MOST_ON_THE_WAY = 64
 # A process says every second that it lives. One that is late gets no more connections; one that
 # is silent for as long as this is stopped or blocked for good.
 _LATE_S, _SILENT_S = 3.0, 15.0
@@ -28,11 +29,10 @@ class ServerProcess:
         self._clock = clock
         self.channel, theirs = socket.socketpair()
         self.channel.settimeout(0)
-        self._room = select.poll()
-        self._room.register(self.channel, select.POLLOUT)
         self.is_ready = False
         self.was_ready = False
         self.connections = 0
+        self._on_the_way: deque[socket.socket] = deque()
         self._why = b""
         self._heard_at = clock()
         self._process = _spawn.Process(target=target, args=(theirs,))
@@ -56,10 +56,11 @@ class ServerProcess:
 
     def can_take(self) -> bool:
         """Tell whether it serves and few connections are on the way to it."""
-        return self.is_ready and self._silence_s() < _LATE_S and bool(self._room.poll(0))
+        has_room = len(self._on_the_way) < _MOST_ON_THE_WAY
+        return self.is_ready and has_room and self._silence_s() < _LATE_S
 
     def give(self, connection: socket.socket) -> bool:
-        """Hand a connection over; tell whether it was taken. One that ends takes no more."""
+        """Send a connection, and keep it until it is taken; tell whether it could be sent."""
         try:
             socket.send_fds(self.channel, [b"c"], [connection.fileno()])
         except OSError as error:
@@ -67,6 +68,7 @@ class ServerProcess:
                 self.is_ready = False
             return False
         self.connections += 1
+        self._on_the_way.append(connection)
         return True
 
     def hear(self) -> bool:
@@ -85,6 +87,12 @@ class ServerProcess:
         """Send it a signal, unless it has ended."""
         if self._process.exitcode is None and self.pid is not None:
             os.kill(self.pid, number)
+
+    def untaken(self) -> list[socket.socket]:
+        """Give back what was on the way when it ended: nothing has been read from these."""
+        connections = list(self._on_the_way)
+        self._on_the_way.clear()
+        return connections
 
     def bury(self) -> str:
         """Collect it after its end; say why it ended."""
@@ -117,6 +125,8 @@ class ServerProcess:
             return
         said, _, why = said.partition(bytes([FAILED]))
         self._why = why
+        for _ in range(said.count(TAKEN)):
+            self._on_the_way.popleft().close()
         self.connections -= said.count(CLOSED)
         if READY in said:
             self.is_ready = self.was_ready = True

@@ -87,6 +87,7 @@ class Supervisor:
         loop.remove_reader(process.sentinel)
         self._processes.remove(process)
         pid, why = process.pid, process.bury()
+        self._door.take_back(process.untaken())
         if not self._processes:
             self._all_gone.set()
         if self._end.is_set():

@@ -5,8 +5,10 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -17,20 +19,26 @@ import pytest
 
 from benchmarks.evenness import held, shares, until_all_serve
 from model.artifact.repository import ModelRepository
-from model.artifact.version import VersionId
 from tests.e2e.server import Server, running
 from tests.e2e.test_server import workers_of
 from tests.model.artifact.tiny import tiny_model
+from tests.pictures import coloured, encoded
+
+PICTURE = encoded(coloured("red", 1))
+
+
+def tiny_repository(folder: Path) -> Path:
+    """Publish a model of a few nodes; give its repository's folder."""
+    tiny = tiny_model(0)
+    repository = ModelRepository(folder / "models")
+    repository.activate(repository.publish("tiny", tiny.model, tiny.manifest))
+    return repository.root
 
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
     """Publish a model of a few nodes."""
-    tiny = tiny_model(0)
-    repository = ModelRepository(tmp_path / "models")
-    repository.publish("tiny", tiny.model, tiny.manifest)
-    repository.activate(VersionId("tiny", "1"))
-    return repository.root
+    return tiny_repository(tmp_path)
 
 
 @pytest.fixture
@@ -105,6 +113,38 @@ def test_callers_are_answered_while_a_process_is_replaced(server: Server) -> Non
     statuses = [httpx.get(f"{server.url}/health/live").status_code for _ in range(50)]
 
     assert set(statuses) == {200}
+
+
+def test_a_process_that_is_killed_under_load_loses_what_it_has_in_hand(server: Server) -> None:
+    """Of sixteen callers those of the other process notice nothing, and no caller fails twice."""
+    first, _ = workers_of(server.process.pid)
+    is_over = threading.Event()
+
+    def ask() -> tuple[int, int]:
+        answered = lost = 0
+        with httpx.Client(base_url=server.url, timeout=20) as client:
+            while not is_over.is_set():
+                try:
+                    client.post("/predict", content=PICTURE).raise_for_status()
+                    answered += 1
+                except httpx.TransportError:
+                    lost += 1
+        return answered, lost
+
+    with ThreadPoolExecutor(16) as pool:
+        callers = [pool.submit(ask) for _ in range(16)]
+        try:
+            until(lambda: held(server.process.pid, port_of(server)) == [8, 8])
+            os.kill(first, signal.SIGKILL)
+            until(lambda: len(set(workers_of(server.process.pid)) - {first}) == 2)
+            is_over.wait(1)  # of load on the one that lives, while the other starts
+        finally:
+            is_over.set()
+        answered, lost = zip(*(caller.result() for caller in callers), strict=True)
+
+    assert all(count > 10 for count in answered)
+    assert max(lost) <= 1
+    assert sum(lost) <= 8
 
 
 def test_a_process_that_is_told_to_end_alone_loses_nothing(server: Server) -> None:

@@ -34,20 +34,19 @@ def started(target: Target, clock: Clock) -> Iterator[ServerProcess]:
             process.bury()
 
 
-def test_a_connection_on_its_way_to_a_process_that_dies_is_closed() -> None:
-    """Its caller is told at once, and waits for nothing."""
+def test_a_connection_on_its_way_to_a_process_that_dies_comes_back() -> None:
+    """Another process can serve it: nothing was read from it."""
     with started(targets.be_ready_and_sleep, Clock()) as process:
         ours, theirs = socket.socketpair()
-        with theirs:
-            assert process.give(theirs)
-        assert process.connections == 1
+        assert process.give(theirs)
+        ours.sendall(b"hello")
 
         process.signal(signal.SIGKILL)
 
-        ours.settimeout(10)
-        with ours:
-            assert ours.recv(1) == b""
-        assert process.bury() == "signal SIGKILL"
+        with ours, theirs:
+            assert process.bury() == "signal SIGKILL"
+            assert process.untaken() == [theirs]
+            assert theirs.recv(5) == b"hello"
 
 
 def test_a_process_that_has_died_takes_no_connection() -> None:
@@ -69,7 +68,9 @@ def test_a_process_that_takes_nothing_is_not_filled_up() -> None:
         ours, theirs = socket.socketpair()
         with ours, theirs:
             while process.can_take() and process.connections < 1000:
-                assert process.give(theirs)
+                assert process.give(theirs.dup())
+            for connection in process.untaken():
+                connection.close()
 
         assert 10 < process.connections < 1000
 
