@@ -76,6 +76,11 @@ class Tally:
         """Count a connection that broke or was refused."""
         self.add(_BROKEN, began_s)
 
+    def clear(self) -> None:
+        """Forget all that was counted."""
+        for column in (self._at_s, self._status, self._latency_s):
+            del column[:]
+
     def between(self, began_s: float, ended_s: float) -> Answers:
         """Take those that came in a span of time, by `time.monotonic()`."""
         at = np.array(self._at_s)

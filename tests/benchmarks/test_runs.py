@@ -91,3 +91,11 @@ def test_explanations_of_many_classes_are_measured() -> None:
         "top 5",
         "all classes",
     ]
+
+
+def test_memory_is_watched_over_many_requests() -> None:
+    """A few hundred requests: the figures are there, whatever they are."""
+    printed = run("endurance", "--requests", "300", "--most-growth", "10")
+
+    assert printed.startswith("after ")
+    assert "end / after a tenth: " in printed
