@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from training.data.augment import crop_and_flip
+from training.data.augment import crop_and_flip, cut_out
 from training.data.dataset import Split
 from training.fit.chance import chance
 
@@ -20,6 +20,7 @@ class Batches:
         seed: of the run.
         padding: the largest random shift in pixels.
         flip: whether images are mirrored at random.
+        cutout: side of the square that is painted grey; 0: none.
     """
 
     train: Split
@@ -27,6 +28,7 @@ class Batches:
     seed: int
     padding: int
     flip: bool
+    cutout: int = 0
 
     @property
     def steps(self) -> int:
@@ -39,8 +41,10 @@ class Batches:
         return order[: self.steps * self.size].view(self.steps, -1)
 
     def augmented(self, indices: Tensor, epoch: int, step: int) -> Split:
-        """Take one batch, with its images shifted and mirrored by chance."""
+        """Take one batch, with its images shifted, mirrored and cut out by chance."""
         batch = self.train.take(indices)
         generator = chance(self.seed, epoch, step)
         images = crop_and_flip(batch.images, self.padding, self.flip, generator)
+        if self.cutout:
+            images = cut_out(images, self.cutout, generator)
         return Split(images, batch.labels)

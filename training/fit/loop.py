@@ -50,7 +50,7 @@ class Trainer:
         train, self._validation = split_validation(dataset.train, data.validation_fraction, seed)
         flip = dataset.may_flip if data.flip is None else data.flip
         batch_size = settings.optimiser.batch_size
-        self._batches = Batches(train, batch_size, seed, data.crop_padding, flip)
+        self._batches = Batches(train, batch_size, seed, data.crop_padding, flip, data.cutout)
         network = build_network(settings.network, train.images, len(dataset.labels), seed)
         self._network = network.to(self._device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         precision = settings.run.precision

@@ -67,6 +67,9 @@ class DataOptions(Section):
     )
     test_fraction: float = Field(0.1, gt=0, lt=1, description="part of a folder kept for the test")
     crop_padding: int = Field(4, ge=0, description="largest random shift in pixels")
+    cutout: int = Field(
+        0, ge=0, description="side in pixels of a square painted grey at random; 0: none"
+    )
     flip: bool | None = Field(None, description="mirror at random; by default all but digits")
     limit_train: Positive | None = Field(None, description="use only so many training images")
     limit_test: Positive | None = Field(None, description="use only so many test images")

@@ -2,7 +2,7 @@
 
 import torch
 
-from training.data.augment import crop_and_flip
+from training.data.augment import crop_and_flip, cut_out
 
 
 def chance(seed: int = 0) -> torch.Generator:
@@ -48,3 +48,18 @@ def test_the_generator_decides_all() -> None:
 
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
+
+
+def test_cut_out_paints_one_square_of_every_image() -> None:
+    """What changes lies in a square of the side, which the rim may cut; each image has its own."""
+    images = torch.zeros(200, 9, 12, 3, dtype=torch.uint8)
+
+    cut = cut_out(images, 4, torch.Generator().manual_seed(0))
+
+    painted = (cut == 128).all(-1)
+    rows, columns = painted.any(2).sum(1), painted.any(1).sum(1)
+    assert torch.equal(painted.sum((1, 2)), rows * columns)
+    assert rows.max() == columns.max() == 4
+    assert rows.min() >= 2
+    assert len({tuple(image.flatten().tolist()) for image in painted}) > 50
+    assert not images.any()
