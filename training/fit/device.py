@@ -49,7 +49,7 @@ def make_deterministic(settings: RunSettings) -> None:
     torch.use_deterministic_algorithms(mode=True, warn_only=True)
     # By default every new array is first filled with NaN, to show what reads it too early: a tenth
     # of a step, and a sixth of one of backpropagation (17 layers, one thread).
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
 
 @contextmanager

@@ -23,7 +23,7 @@ def gradients(of: ForwardForwardNetwork) -> list[dict[str, torch.Tensor]]:
         found.append({})
         for name, parameter in layer.named_parameters():
             keep = functools.partial(_keep, found[-1], name)
-            parameter.register_post_accumulate_grad_hook(keep)
+            parameter.register_post_accumulate_grad_hook(keep)  # type: ignore[no-untyped-call]
     return found
 
 
