@@ -13,6 +13,7 @@ from pydantic import Field
 from model.artifact.version import VersionId
 from training.publish.target import Publication
 from training.request import EXPORT_FOLDER, FitRequest
+from training.settings.presets import PresetName
 from training.settings.sections import (
     DataOptions,
     Fraction,
@@ -76,6 +77,12 @@ class ObjectiveFlags(Section):
         None,
         description="part of the steps on which both prices rise from zero [default: 0.5]",
     )
+    label_smoothing: float | None = Field(
+        None,
+        ge=0,
+        lt=1,
+        description="part of a label that is dealt out to all classes [default: 0.0]",
+    )
     term: dict[str, TermFlags] = Field({}, description="another term of the local loss")
 
 
@@ -93,6 +100,7 @@ def fit(  # noqa: PLR0913  each is a flag
     run: Path,
     resume: Annotated[bool, _Flag] = False,
     config: Path | None = None,
+    preset: PresetName | None = None,
     quiet: Annotated[bool, _Flag] = False,
     publish: Path | None = None,
     name: str | None = None,
@@ -105,7 +113,7 @@ def fit(  # noqa: PLR0913  each is a flag
 ) -> None:
     """Train a network, or go on with a stopped run.
 
-    Every setting is also a key of the TOML file; flags win over it.
+    Every setting is also a key of the TOML file; flags win over it, and it over a preset.
 
     Args:
         data: cifar10:PATH, cifar100:PATH, mnist:PATH, fashion-mnist:PATH or folder:PATH (one
@@ -113,6 +121,7 @@ def fit(  # noqa: PLR0913  each is a flag
         run: Folder for the run.
         resume: Go on where the run stopped.
         config: TOML file of settings, a section per concern.
+        preset: Named settings, which file and flags override one by one.
         quiet: Print no progress.
         publish: Model repository to export and publish to when trained.
         name: Name of the model; by default the data's kind or folder.
@@ -126,6 +135,7 @@ def fit(  # noqa: PLR0913  each is a flag
     from training import commands  # noqa: PLC0415  torch takes seconds, --help needs none
 
     flags = _given(data, objective, data_options, network, optimiser, machine)
+    flags |= {} if preset is None else {"preset": preset}
     publication = None if publish is None else Publication(publish, name, activate)
     commands.fit(FitRequest(run, flags, config, resume, quiet, publication))
 

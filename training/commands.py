@@ -33,6 +33,8 @@ def fit(request: FitRequest) -> None:
     if target is not None:
         target.check()
     progress = Silent() if request.quiet else Terminal()
+    if settings.preset is not None:
+        progress.say(f"preset {settings.preset}")
     if request.resume:
         refuse_changes(settings, request)
         if run.is_finished():

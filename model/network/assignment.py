@@ -10,10 +10,12 @@ import torch
 import torch.nn.functional as F  # noqa: N812  torch's own convention
 from torch import Tensor, nn
 
-from model.network.spec import AssignmentKind, BlockSpec
+from model.network.rule import AssignmentKind
+from model.network.spec import BlockSpec
 
 # Started near uniform: from a fixed partition, learning loses nine points (CIFAR-10, screened).
 _NOISE = 0.01
+_LEAST_TEMPERATURE, _LARGEST_TEMPERATURE = 0.1, 100.0
 
 
 class LearnableAssignment(nn.Module):
@@ -32,6 +34,36 @@ class LearnableAssignment(nn.Module):
     def forward(self) -> Tensor:
         """Give the assignment: `(D, K)`, float32, rows sum to 1."""
         return torch.softmax(self.logits, dim=1)
+
+
+class TemperedAssignment(nn.Module):
+    """A softmax over the classes at a temperature that is learned, and falls with the epochs.
+
+    Source: arXiv 2606.09928, whose code begins with equal logits: the channels differ, so that
+        the first gradient makes their logits differ.
+    """
+
+    def __init__(self, spec: BlockSpec, _: torch.Generator) -> None:
+        """Begin undecided, at the temperature of the spec."""
+        super().__init__()
+        self.logits = nn.Parameter(torch.zeros(spec.num_channel_regions, spec.num_classes))
+        start = math.log(spec.assignment_temperature)
+        self.log_temperature = nn.Parameter(torch.tensor(start))
+        self.register_buffer("decay", torch.ones(()))
+        self._decay_per_epoch = spec.temperature_decay
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Let the temperature have fallen for so many epochs."""
+        self.get_buffer("decay").fill_(self._decay_per_epoch**epoch)
+
+    def temperature(self) -> Tensor:
+        """Give the temperature: a scalar above 0; only what is learned is held in 0.1 to 100."""
+        learned = self.log_temperature.exp().clamp(_LEAST_TEMPERATURE, _LARGEST_TEMPERATURE)
+        return learned * self.get_buffer("decay")
+
+    def forward(self) -> Tensor:
+        """Give the assignment: `(D, K)`, float32, rows sum to 1."""
+        return torch.softmax(self.logits / self.temperature(), dim=1)
 
 
 class FixedAssignment(nn.Module):
@@ -55,11 +87,12 @@ class FixedAssignment(nn.Module):
         return self.get_buffer("partition")
 
 
-Assignment = LearnableAssignment | FixedAssignment
+Assignment = LearnableAssignment | TemperedAssignment | FixedAssignment
 
 # The one place where a kind's name becomes code.
 ASSIGNMENTS: dict[AssignmentKind, Callable[[BlockSpec, torch.Generator], Assignment]] = {
     "learnable": LearnableAssignment,
+    "tempered": TemperedAssignment,
     "fixed": FixedAssignment,
 }
 
@@ -100,6 +133,23 @@ def assignment_entropy(assignment: Tensor) -> Tensor:
     above_zero = assignment.clamp_min(torch.finfo(assignment.dtype).tiny)
     entropies: Tensor = torch.special.entr(above_zero).sum(1)
     return entropies.mean() / math.log(assignment.shape[1])
+
+
+def column_entropy(assignment: Tensor) -> Tensor:
+    """Say how much is spread over the channel-regions of a class, for the mean class.
+
+    Args:
+        assignment: `(D, K)`, each row sums to 1.
+
+    Returns:
+        A scalar, in nats: `-sum_d P_dk ln P_dk`, averaged over K. It is 0 if every
+        channel-region speaks for one class alone, and D / K * ln K if all are undecided.
+
+    Source: arXiv 2606.09928, as its code has it.
+    """
+    above_zero = assignment.clamp_min(torch.finfo(assignment.dtype).tiny)
+    entropies: Tensor = torch.special.entr(above_zero).sum(0)
+    return entropies.mean()
 
 
 def assignment_overlap(assignment: Tensor) -> Tensor:

@@ -6,8 +6,10 @@ import torch
 import torch.nn.functional as F  # noqa: N812  torch's own convention
 from torch import Tensor, nn
 
-from model.network.assignment import ASSIGNMENTS
-from model.network.goodness import class_goodness, region_means
+from model.network.assignment import ASSIGNMENTS, TemperedAssignment
+from model.network.goodness import CLASS_WEIGHTS
+from model.network.normalisation import input_norm
+from model.network.pooling import pooled
 from model.network.spec import BlockSpec
 
 
@@ -15,10 +17,12 @@ class Readout(NamedTuple):
     """What a block reads from its activity.
 
     Attributes:
-        means: `(N, D)`, float32, the mean activity of every channel-region.
-        standardised: `(N, D)`, float32, how much more active than usual each one is.
-        scaled_goodness: `(N, K)`, float32, the classes' scores by this layer alone; each row
-            sums to 0.
+        means: `(N, D)`, float32, what every channel-region says: its mean activity, or what
+            else the spec pools.
+        standardised: `(N, D)`, float32, how much more active than usual each one is; where the
+            readout does not standardise, `means` itself.
+        scaled_goodness: `(N, K)`, float32, the classes' scores by this layer alone; where it is
+            read standardised, each row sums to 0.
     """
 
     means: Tensor
@@ -27,7 +31,7 @@ class Readout(NamedTuple):
 
 
 class ForwardForwardBlock(nn.Module):
-    """Standardised input, 3 x 3 convolution, batch norm, ReLU; read as class goodness.
+    """Standardised input, 3 x 3 convolution, batch norm or none, ReLU; read as class goodness.
 
     No gradient enters or leaves: the input is detached, and so is what is passed on.
 
@@ -42,10 +46,19 @@ class ForwardForwardBlock(nn.Module):
         self.conv = nn.Conv2d(spec.in_channels, spec.channels, 3, padding=1, bias=False)
         # Convolution first, assignment second: a seed means its weights in this order.
         nn.init.kaiming_normal_(self.conv.weight, generator=generator)
-        self.norm = nn.BatchNorm2d(spec.channels)
-        self.goodness_norm = nn.BatchNorm1d(spec.num_channel_regions, affine=False)
-        self.input_norm = _input_norm(spec)
-        self.scale = nn.Parameter(torch.ones(()))
+        has_norm, standardises = spec.activity_norm == "batch", spec.readout == "standardised"
+        self.norm = nn.BatchNorm2d(spec.channels) if has_norm else nn.Identity()
+        self.goodness_norm = (
+            nn.BatchNorm1d(spec.num_channel_regions, affine=False)
+            if standardises
+            else nn.Identity()
+        )
+        self.input_norm = input_norm(spec)
+        self.scale: Tensor
+        if standardises:
+            self.scale = nn.Parameter(torch.ones(()))
+        else:
+            self.register_buffer("scale", torch.ones(()), persistent=False)
         self.assignment = ASSIGNMENTS[spec.assignment](spec, generator)
 
     def prepared(self, x: Tensor) -> Tensor:
@@ -61,8 +74,10 @@ class ForwardForwardBlock(nn.Module):
         with torch.no_grad():
             # `pass_on` detaches too; here it holds for every input, wherever it comes from.
             x = x.detach()
-            halved = F.max_pool2d(x, 2) if self.spec.starts_stage else x
-            standardised: Tensor = self.input_norm(halved)
+            if self.spec.starts_stage:
+                pool = F.max_pool2d if self.spec.stage_pooling == "max" else F.avg_pool2d
+                x = pool(x, 2)
+            standardised: Tensor = self.input_norm(x)
         return standardised
 
     def activity(self, prepared: Tensor) -> Tensor:
@@ -80,28 +95,56 @@ class ForwardForwardBlock(nn.Module):
             The readout; in training standardised by the batch's statistics, which also move
             the running ones, else by the running ones.
         """
-        return self.read_means(region_means(activity, self.spec.regions).float())
+        return self.read_means(self.pooled(activity))
+
+    def pooled(self, activity: Tensor) -> Tensor:
+        """Pool the activity `(N, C, H', W')` over regions: `(N, D)`, float32."""
+        return pooled(activity, self.spec.regions, self.spec).float()
 
     def read_means(self, means: Tensor) -> Readout:
-        """Score the classes by the mean activity `(N, D)`, float32, of every channel-region."""
+        """Score the classes by what every channel-region says: `(N, D)`, float32."""
         standardised: Tensor = self.goodness_norm(means)
-        scaled = self.scale * class_goodness(standardised, self.assignment())
-        return Readout(means, standardised, scaled)
+        weights = CLASS_WEIGHTS[self.spec.readout](self.assignment())
+        return Readout(means, standardised, self.scale * (standardised @ weights))
+
+    def class_weights(self) -> Tensor:
+        """Give the weight `(D, K)` of every channel-region in each class's scaled goodness."""
+        return self.scale * CLASS_WEIGHTS[self.spec.readout](self.assignment())
+
+    def usual(self) -> tuple[Tensor, Tensor]:
+        """Give what every channel-region usually says, and its spread, by running statistics.
+
+        Returns:
+            `(D,)` each, float32: less the first, over the second, `means` are `standardised` in
+            evaluation mode; 0 and 1 where the readout does not standardise.
+        """
+        norm = self.goodness_norm
+        if isinstance(norm, nn.BatchNorm1d):
+            mean, variance = norm.get_buffer("running_mean"), norm.get_buffer("running_var")
+            return mean, (variance + norm.eps).sqrt()
+        none = torch.zeros(self.spec.num_channel_regions, device=self.scale.device)
+        return none, torch.ones_like(none)
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Take note that so many epochs of training are over."""
+        if isinstance(self.assignment, TemperedAssignment):
+            self.assignment.begin_epoch(epoch)
 
     def pass_on(self, activity: Tensor, prepared: Tensor) -> Tensor:
-        """Give the next layer its input: the activity, plus the shortcut.
+        """Give the next layer its input: the activity, plus or beside the shortcut.
 
         Args:
             activity: `(N, C, H', W')`.
             prepared: `(N, in_channels, H', W')`, this block's prepared input.
 
         Returns:
-            `(N, C, H', W')`, carrying no gradient.
+            `(N, C, H', W')`, carrying no gradient; if the spec concatenates, in_channels more,
+            behind those C.
+
+        Source: both parameter-free shortcuts after DeeperForward (ICLR 2025); adding at every
+            layer, not at every second one, is ours.
         """
         passed = activity.detach()
+        if self.spec.concatenates:
+            return torch.cat([passed, prepared.to(passed.dtype)], dim=1)
         return passed + prepared if self.spec.has_shortcut else passed
-
-
-def _input_norm(spec: BlockSpec) -> nn.Module:
-    """Standardise by running statistics; the pixels come standardised already."""
-    return nn.Identity() if spec.is_stem else nn.BatchNorm2d(spec.in_channels, affine=False)

@@ -5,10 +5,13 @@ Axes: N images, C channels, H x W positions, R x R regions, D = C * R * R channe
 """
 
 import math
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F  # noqa: N812  torch's own convention
 from torch import Tensor
+
+from model.network.rule import ReadoutKind
 
 
 def region_edges(size: int, regions: int) -> list[int]:
@@ -79,6 +82,37 @@ def class_goodness(standardised: Tensor, assignment: Tensor) -> Tensor:
         standardisation and the subtracted 1 / K are ours.
     """
     return standardised @ class_weights(assignment)
+
+
+def sum_weights(assignment: Tensor) -> Tensor:
+    """Give the weights of a plain sum: the assignment `(D, K)` itself.
+
+    Source: arXiv 2606.09928.
+    """
+    return assignment
+
+
+def mean_weights(assignment: Tensor) -> Tensor:
+    """Give the weights of a mean over the channel-regions of each class.
+
+    Args:
+        assignment: `(D, K)`, each row sums to 1, no column to 0.
+
+    Returns:
+        `(D, K)`; each column sums to 1.
+
+    Source: the fixed channel groups of CwComp (AAAI 2024) and DeeperForward (ICLR 2025); for
+        an assignment that is not 0 or 1 it is ours.
+    """
+    return assignment / assignment.sum(0)
+
+
+# The one place where a readout's name becomes code.
+CLASS_WEIGHTS: dict[ReadoutKind, Callable[[Tensor], Tensor]] = {
+    "standardised": class_weights,
+    "plain": sum_weights,
+    "mean": mean_weights,
+}
 
 
 def _averaging_matrix(size: int, regions: int) -> Tensor:

@@ -3,11 +3,14 @@
 Axes as in `model.network.goodness`, and L layers; `_l` marks what differs by layer.
 """
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
 from model.network.block import ForwardForwardBlock
-from model.network.goodness import class_weights, region_edges
+from model.network.pooling import pooled_values, position_weights, region_windows
+from model.network.rule import LayerRule
 from model.network.stack import ForwardForwardNetwork
 
 
@@ -44,78 +47,76 @@ def position_contributions(network: ForwardForwardNetwork, images: Tensor) -> li
     return [weight * part for weight, part in zip(weights, parts, strict=True)]
 
 
-def goodness_by_channel(standardised: Tensor, assignment: Tensor) -> Tensor:
+def goodness_by_channel(standardised: Tensor, weights: Tensor) -> Tensor:
     """Take class goodness apart by channel-region.
 
     Args:
-        standardised: `(N, D)`, float32.
-        assignment: `(D, K)`, each row sums to 1.
+        standardised: `(N, D)`, float32, as a block's readout has it.
+        weights: `(D, K)`, of every channel-region in each class.
 
     Returns:
-        `(N, D, K)`, which summed over D is `class_goodness(standardised, assignment)`.
+        `(N, D, K)`, which summed over D is `standardised @ weights`.
     """
-    return standardised.unsqueeze(-1) * class_weights(assignment)
+    return standardised.unsqueeze(-1) * weights
 
 
 def goodness_by_position(
     activity: Tensor,
-    mean: Tensor,
-    deviation: Tensor,
-    assignment: Tensor,
+    usual: tuple[Tensor, Tensor],
+    weights: Tensor,
     regions: tuple[int, int],
+    rule: LayerRule,
 ) -> Tensor:
-    """Take class goodness apart by position: the same sum, before the mean over a region.
+    """Take class goodness apart by position: the same sum, before a region is pooled.
 
     Args:
         activity: `(N, C, H, W)`, float32.
-        mean: `(D,)`, the running mean of each channel-region.
-        deviation: `(D,)`, its running standard deviation, above 0.
-        assignment: `(D, K)`, each row sums to 1.
+        usual: `(D,)` each, the usual value of each channel-region and its spread, above 0.
+        weights: `(D, K)`, of every channel-region in each class.
         regions: regions down and across, as `region_means` took them.
+        rule: says how a region is pooled.
 
     Returns:
-        `(N, H, W, K)`, which summed over H and W is the layer's class goodness: each
-        position holds its share `(y - mean) / (deviation * positions in its region)`.
+        `(N, H, W, K)`, which summed over H and W is the layer's class goodness. Every position
+        of a region bears the same part of its usual value; the maximum is borne by the first
+        position that has it, and so is the minimum.
     """
-    height, width = activity.shape[-2:]
-    region_of, size_of = _region_map(height, width, regions)
-    channels = activity.shape[1]
-    per_region = (channels, regions[0] * regions[1])
-    region_of, size_of = region_of.to(mean.device), size_of.to(mean)
-    centre = mean.view(per_region)[:, region_of]
-    spread = deviation.view(per_region)[:, region_of] * size_of
-    share = (activity.flatten(2) - centre) / spread
-    weights = class_weights(assignment).view(*per_region, -1)[:, region_of]
-    by_position = torch.einsum("ncp,cpk->npk", share, weights)
-    return by_position.view(-1, height, width, weights.shape[-1])
+    values, per_region = pooled_values(activity, rule), (activity.shape[1], -1)
+    mean, deviation = (part.view(per_region) for part in usual)
+    per_class = weights.view(*mean.shape, -1)
+    maps = [
+        torch.einsum("nchw,ck->nhwk", share, per_class[:, region])
+        for region, share in enumerate(_shares(values, mean, deviation, regions, rule))
+    ]
+    rows = [torch.cat(maps[at : at + regions[1]], dim=2) for at in range(0, len(maps), regions[1])]
+    return torch.cat(rows, dim=1)
+
+
+def _shares(
+    values: Tensor,
+    mean: Tensor,
+    deviation: Tensor,
+    regions: tuple[int, int],
+    rule: LayerRule,
+) -> Iterator[Tensor]:
+    """`(N, C, h, w)` per region: what each position adds to its standardised value."""
+    for region, window in enumerate(region_windows(values, regions)):
+        flat = window.flatten(2)
+        usual = mean[:, region, None] / flat.shape[-1]
+        weighed = flat * position_weights(flat, rule)
+        yield ((weighed - usual) / deviation[:, region, None]).view(window.shape)
 
 
 def _by_channel(block: ForwardForwardBlock, activity: Tensor) -> Tensor:
     """`(N, C, R, R, K)`, which summed over channels and regions is the scaled goodness."""
     spec = block.spec
-    parts = goodness_by_channel(block.read(activity).standardised, block.assignment())
-    return block.scale * parts.view(-1, spec.channels, *spec.regions, spec.num_classes)
+    parts = goodness_by_channel(block.read(activity).standardised, block.class_weights())
+    return parts.view(-1, spec.channels, *spec.regions, spec.num_classes)
 
 
 def _by_position(block: ForwardForwardBlock, activity: Tensor) -> Tensor:
     """`(N, H, W, K)`, which summed over positions is the scaled goodness in evaluation mode."""
-    norm = block.goodness_norm
-    # The running statistics: a batch's own would make a position depend on its neighbours.
-    mean, variance = norm.get_buffer("running_mean"), norm.get_buffer("running_var")
-    deviation = (variance + norm.eps).sqrt()
-    return block.scale * goodness_by_position(
-        activity.float(), mean, deviation, block.assignment(), block.spec.regions
+    # The usual values are running ones: a batch's own would make a position depend on others.
+    return goodness_by_position(
+        activity.float(), block.usual(), block.class_weights(), block.spec.regions, block.spec
     )
-
-
-def _region_map(height: int, width: int, regions: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """`(H * W,)` each: the region a position lies in, and how many positions that region has."""
-    rows, columns = _owners(height, regions[0]), _owners(width, regions[1])
-    region_of = (rows[:, None] * regions[1] + columns[None, :]).flatten()
-    return region_of, torch.bincount(region_of)[region_of]
-
-
-def _owners(size: int, regions: int) -> Tensor:
-    """`(size,)`: the index of the region each position along one axis lies in."""
-    edges = torch.tensor(region_edges(size, regions))
-    return torch.repeat_interleave(torch.arange(regions), edges.diff())

@@ -1,27 +1,27 @@
 """The shape of a network and of its blocks: plain numbers, without torch."""
 
 from dataclasses import dataclass
-from typing import Literal
+
+from model.network.rule import AssignmentKind, LayerRule
 
 # What explanations call the first layer.
 STEM = "stem"
 
-AssignmentKind = Literal["learnable", "fixed"]
-
 
 @dataclass(frozen=True)
-class BlockSpec:
-    """The shape of one block.
+class BlockSpec(LayerRule):
+    """The shape of one block, and the rule it follows.
 
     Attributes:
         name: what explanations call this layer.
         in_channels: channels of its input.
         channels: channels of its activity, C.
-        starts_stage: whether its input is 2 x 2 max-pooled first.
+        starts_stage: whether its input is halved first, by 2 x 2 pooling.
         has_shortcut: whether its input is added to what it passes on.
         regions: regions down and across in which a channel is read.
         num_classes: K.
-        assignment: learnable, or the older methods' fixed equal partition.
+        assignment: learnable, tempered, or the older methods' fixed equal partition.
+        concatenates: whether its input is passed on too, behind its own channels.
     """
 
     name: str
@@ -32,6 +32,7 @@ class BlockSpec:
     regions: tuple[int, int]
     num_classes: int
     assignment: AssignmentKind
+    concatenates: bool = False
 
     @property
     def is_stem(self) -> bool:
@@ -45,18 +46,20 @@ class BlockSpec:
 
 
 @dataclass(frozen=True)
-class NetworkSpec:
-    """The shape of a whole network.
+class NetworkSpec(LayerRule):
+    """The shape of a whole network, and the rule of its layers.
 
     Attributes:
         image_height: rows of the input, H.
         image_width: columns of the input, W.
         num_classes: K, at least 2.
-        widths: channels of each layer.
-        pool_before: 1-based layers that begin a stage with 2 x 2 max pooling.
+        widths: channels that each layer passes on.
+        pool_before: 1-based layers that begin a stage with 2 x 2 pooling.
         regions: R; a layer whose grid is smaller than R reads each position by itself.
         shortcut: whether layers inside a stage add their input to what they pass on.
-        assignment: learnable, or the older methods' fixed equal partition.
+        assignment: learnable, tempered, or the older methods' fixed equal partition.
+        concatenate: whether a layer that passes on more channels than it is given passes those
+            on as they are; its own channels are the others.
     """
 
     image_height: int
@@ -67,42 +70,57 @@ class NetworkSpec:
     regions: int
     shortcut: bool
     assignment: AssignmentKind
+    concatenate: bool = False
 
     def blocks(self) -> list[BlockSpec]:
         """Work out every block's shape.
 
         Raises:
-            ValueError: fewer than two classes, no layers, or a grid pooled away to nothing.
+            ValueError: fewer than two classes, no layers, a grid pooled away to nothing, or a
+                rule that cannot be followed.
         """
         self._check()
         specs: list[BlockSpec] = []
         height, width, in_channels = self.image_height, self.image_width, 3
-        for layer, channels in enumerate(self.widths, start=1):
-            starts_stage = layer in self.pool_before
-            if starts_stage:
+        for layer, passed in enumerate(self.widths, start=1):
+            if layer in self.pool_before:
                 height, width = height // 2, width // 2
-            if min(height, width) < 1:
-                message = (
-                    f"layer {layer} has no positions left: an image of {self.image_height} x "
-                    f"{self.image_width} cannot be pooled that often; pool fewer times"
-                )
-                raise ValueError(message)
-            inside_stage = layer > 1 and not starts_stage
-            specs.append(
-                BlockSpec(
-                    name=STEM if layer == 1 else f"block{layer}",
-                    in_channels=in_channels,
-                    channels=channels,
-                    starts_stage=starts_stage,
-                    # An identity shortcut adds arrays: grid and width must be the same.
-                    has_shortcut=self.shortcut and inside_stage and in_channels == channels,
-                    regions=(min(self.regions, height), min(self.regions, width)),
-                    num_classes=self.num_classes,
-                    assignment=self.assignment,
-                )
-            )
-            in_channels = channels
+            self._check_grid(layer, height, width)
+            specs.append(self._block(layer, in_channels, passed, (height, width)))
+            in_channels = passed
         return specs
+
+    def _block(self, layer: int, in_channels: int, passed: int, grid: tuple[int, int]) -> BlockSpec:
+        starts_stage = layer in self.pool_before
+        inside_stage = layer > 1 and not starts_stage
+        concatenates = self.concatenate and layer > 1 and passed > in_channels
+        return BlockSpec(
+            name=STEM if layer == 1 else f"block{layer}",
+            in_channels=in_channels,
+            channels=passed - in_channels if concatenates else passed,
+            starts_stage=starts_stage,
+            # An identity shortcut adds arrays: grid and width must be the same.
+            has_shortcut=self.shortcut and inside_stage and in_channels == passed,
+            regions=(min(self.regions, grid[0]), min(self.regions, grid[1])),
+            num_classes=self.num_classes,
+            assignment=self.assignment,
+            concatenates=concatenates,
+            **self.options(),
+        )
+
+    def _check_grid(self, layer: int, height: int, width: int) -> None:
+        if min(height, width) < 1:
+            message = (
+                f"layer {layer} has no positions left: an image of {self.image_height} x "
+                f"{self.image_width} cannot be pooled that often; pool fewer times"
+            )
+            raise ValueError(message)
+        if height * width == 1 and self.input_norm == "instance":
+            message = (
+                f"layer {layer} has one position, which instance norm makes 0; pool fewer times "
+                "or use another input_norm"
+            )
+            raise ValueError(message)
 
     def _check(self) -> None:
         if self.num_classes < 2:  # noqa: PLR2004  a classifier tells at least two apart
@@ -118,3 +136,4 @@ class NetworkSpec:
         if beyond:
             message = f"pool_before names layers {beyond}, but there are {len(self.widths)}"
             raise ValueError(message)
+        self.check_rule()

@@ -4,7 +4,8 @@ from typing import Any
 
 import torch
 
-from model.network.spec import AssignmentKind, NetworkSpec
+from model.network.rule import AssignmentKind
+from model.network.spec import NetworkSpec
 from model.network.stack import ForwardForwardNetwork
 from training.fit.step import LocalUpdate
 from training.objective.objective import Objective

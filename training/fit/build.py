@@ -1,8 +1,11 @@
 """From settings and data to an untrained network."""
 
+from dataclasses import fields
+
 import torch
 from torch import Tensor
 
+from model.network.rule import LayerRule
 from model.network.spec import NetworkSpec
 from model.network.stack import ForwardForwardNetwork
 from training.errors import ConfigError
@@ -28,17 +31,30 @@ def build_network(
         image_height=height,
         image_width=width,
         num_classes=num_classes,
-        widths=settings.widths,
+        widths=scaled_widths(settings.widths, settings.width_factor, num_classes),
         pool_before=settings.pooled_layers,
         regions=settings.regions,
         shortcut=settings.shortcut,
         assignment=settings.assignment,
+        concatenate=settings.concatenate,
+        **{field.name: getattr(settings, field.name) for field in fields(LayerRule)},
     )
     try:
         network = ForwardForwardNetwork(spec, seed)
     except ValueError as error:
         raise ConfigError(str(error)) from error
     return network.set_pixel_statistics(*pixel_statistics(images))
+
+
+def scaled_widths(widths: tuple[int, ...], factor: float, num_classes: int) -> tuple[int, ...]:
+    """Scale widths to the nearest multiples of the number of classes, at least one of each.
+
+    A factor of 1 leaves them as they are, multiples or not.
+    """
+    if factor == 1:
+        return widths
+    per_class = (max(1, round(width * factor / num_classes)) for width in widths)
+    return tuple(num_classes * channels for channels in per_class)
 
 
 def pixel_statistics(images: Tensor) -> tuple[Tensor, Tensor]:

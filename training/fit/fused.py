@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F  # noqa: N812  torch's own convention
-from torch import Tensor
+from torch import Tensor, nn
 
 from model.network.block import ForwardForwardBlock
 
@@ -20,10 +20,12 @@ _SMALL_GRID = 4
 
 
 def can_fuse(block: ForwardForwardBlock, x: Tensor) -> bool:
-    """Tell whether the fused pass holds: on a CPU, with regions of one size."""
+    """Tell whether the fused pass holds: on a CPU, batch norm, means over regions of one size."""
     height, width = x.shape[-2:]
     down, across = block.spec.regions
-    return x.device.type == "cpu" and height % down == 0 and width % across == 0
+    is_even = height % down == 0 and width % across == 0
+    has_norm = isinstance(block.norm, nn.BatchNorm2d)
+    return x.device.type == "cpu" and is_even and has_norm and block.spec.reads_means
 
 
 def fused_pass(block: ForwardForwardBlock, prepared: Tensor) -> tuple[Tensor, Tensor]:
@@ -37,15 +39,17 @@ def fused_pass(block: ForwardForwardBlock, prepared: Tensor) -> tuple[Tensor, Te
         The means, `(N, D)`, float32, through which alone gradients flow back, and the activity,
         `(N, C, H, W)`, without a gradient.
     """
+    norm = block.norm
+    assert isinstance(norm, nn.BatchNorm2d)  # noqa: S101  `can_fuse` saw to it
     raw: Tensor = _Convolution.apply(prepared, block.conv.weight)  # type: ignore[no-untyped-call]
     means, activity = _NormalisedMeans.apply(  # type: ignore[no-untyped-call]
-        raw, block.norm.weight, block.norm.bias, block
+        raw, norm.weight, norm.bias, norm, block.spec.regions
     )
     return means, activity
 
 
 def frozen_activity(block: ForwardForwardBlock, prepared: Tensor) -> Tensor:
-    """Give the activity of a block that no longer learns: batch norm folded into the weights.
+    """Give the activity of a block that no longer learns: any norm folded into the weights.
 
     Args:
         block: whatever its mode, its running statistics are used and stay as they are.
@@ -54,12 +58,14 @@ def frozen_activity(block: ForwardForwardBlock, prepared: Tensor) -> Tensor:
     Returns:
         `(N, C, H, W)`, of the input's dtype, without a gradient.
     """
-    norm = block.norm
+    norm, weight = block.norm, block.conv.weight
     with torch.no_grad():
+        if not isinstance(norm, nn.BatchNorm2d):
+            return F.conv2d(prepared, weight.to(prepared.dtype), padding=1).relu_()
         factor = norm.weight * (norm.get_buffer("running_var") + norm.eps).rsqrt()
         shift = norm.bias - norm.get_buffer("running_mean") * factor
-        weight = (block.conv.weight * factor[:, None, None, None]).to(prepared.dtype)
-        return F.conv2d(prepared, weight, shift.to(prepared.dtype), padding=1).relu_()
+        folded = (weight * factor[:, None, None, None]).to(prepared.dtype)
+        return F.conv2d(prepared, folded, shift.to(prepared.dtype), padding=1).relu_()
 
 
 class _Convolution(torch.autograd.Function):
@@ -96,14 +102,15 @@ class _NormalisedMeans(torch.autograd.Function):
     """Batch norm, ReLU and the mean over every region, as one step of autograd."""
 
     @staticmethod
-    def forward(
+    def forward(  # noqa: PLR0913, PLR0917  autograd hands over positions
         ctx: Any,  # noqa: ANN401
         raw: Tensor,
         weight: Tensor,
         bias: Tensor,
-        block: ForwardForwardBlock,
+        norm: nn.BatchNorm2d,
+        regions: tuple[int, int],
     ) -> tuple[Tensor, Tensor]:
-        norm, (down, across) = block.norm, block.spec.regions
+        down, across = regions
         norm.get_buffer("num_batches_tracked").add_(1)
         running = norm.get_buffer("running_mean"), norm.get_buffer("running_var")
         momentum = 0.1 if norm.momentum is None else norm.momentum
@@ -142,7 +149,7 @@ class _NormalisedMeans(torch.autograd.Function):
             _in_windows(_positions(is_active), ctx.window),
             _positions(scaled.to(raw.dtype))[:, :, None, :, None],
         )
-        return to_raw.permute(0, 3, 1, 2), to_weight, to_bias, None
+        return to_raw.permute(0, 3, 1, 2), to_weight, to_bias, None, None
 
 
 def _positions(x: Tensor) -> Tensor:

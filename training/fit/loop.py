@@ -130,7 +130,7 @@ class Trainer:
         total = steps * self._settings.optimiser.epochs
         for step in range(self._position.step, steps):
             batch = self._batches.augmented(order[step], epoch, step).to(self._device)
-            at = Moment(epoch * steps + step, total)
+            at = Moment(epoch * steps + step, total, epoch)
             losses = self._update.step(batch.images, batch.labels, at)
             self._position = self._position.after(losses)
             self._progress.step(self._position)

@@ -5,10 +5,9 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from model.network.block import ForwardForwardBlock
-from model.network.goodness import region_means
 from model.network.stack import ForwardForwardNetwork
 from training.fit.device import autocast
 from training.fit.fused import can_fuse, frozen_activity, fused_pass
@@ -58,6 +57,7 @@ class LocalUpdate:
             if own is None:
                 x, loss = self._pass_frozen(block, x, labels, at)
             else:
+                block.begin_epoch(at.epoch)
                 set_rate(optimizer, learning_rate(self._settings, own))
                 # Under the same name: what the layer below passed on is not kept beside it.
                 x = block.prepared(x)
@@ -77,6 +77,8 @@ class LocalUpdate:
         means, activity = self._pass(block, prepared)
         loss = self._objective(view_of(block, means, labels), at)
         loss.backward()  # type: ignore[no-untyped-call]
+        if self._settings.max_gradient_norm is not None:
+            nn.utils.clip_grad_norm_(block.parameters(), self._settings.max_gradient_norm)
         optimizer.step()
         # Now, not before the next step: the layers' gradients need not be there side by side.
         optimizer.zero_grad(set_to_none=True)
@@ -89,7 +91,7 @@ class LocalUpdate:
             return fused_pass(block, prepared)
         with autocast(prepared.device, self._precision):
             activity = block.activity(prepared)
-        return region_means(activity, block.spec.regions).float(), activity
+        return block.pooled(activity), activity
 
     def _pass_frozen(
         self, block: ForwardForwardBlock, x: Tensor, labels: Tensor, at: Moment
@@ -98,7 +100,7 @@ class LocalUpdate:
         with torch.no_grad(), in_evaluation(block):
             prepared = block.prepared(x)
             activity = frozen_activity(block, prepared)
-            means = region_means(activity, block.spec.regions).float()
+            means = block.pooled(activity)
             loss = self._objective(view_of(block, means, labels), at)
         return block.pass_on(activity, prepared), loss
 

@@ -6,9 +6,13 @@ from torch import Tensor
 from training.objective.view import LayerView
 
 
-def cross_entropy(view: LayerView) -> Tensor:
+def cross_entropy(view: LayerView, smoothing: float = 0.0) -> Tensor:
     """Give the mean cross-entropy of the layer's own scores, in nats.
 
-    Source: arXiv 2606.09928.
+    Args:
+        view: of the layer.
+        smoothing: the part of the label that is dealt out to all classes, 0 to 1.
+
+    Source: arXiv 2606.09928; label smoothing after Szegedy et al. (CVPR 2016).
     """
-    return F.cross_entropy(view.scaled_goodness, view.labels)
+    return F.cross_entropy(view.scaled_goodness, view.labels, label_smoothing=smoothing)

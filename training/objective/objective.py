@@ -7,6 +7,7 @@ from typing import NamedTuple
 from torch import Tensor
 
 from training.errors import ConfigError
+from training.objective.cross_entropy import cross_entropy
 from training.objective.terms import TERMS, Terms
 from training.objective.view import LayerView
 from training.settings.sections import ObjectiveSettings, TermSettings
@@ -18,10 +19,12 @@ class Moment(NamedTuple):
     Attributes:
         step: from 0, over all epochs.
         total_steps: of the whole run; under a limit of time an estimate, which moves.
+        epoch: the step is in, from 0.
     """
 
     step: int
     total_steps: float
+    epoch: int = 0
 
 
 class Objective:
@@ -41,7 +44,8 @@ class Objective:
             )
             raise ConfigError(message)
         # A term of weight 0 is not computed: it costs time, and 0 times nan is nan.
-        self._terms = [(terms[name], own) for name, own in settings.terms.items() if own.weight]
+        chosen = _smoothed(terms, settings.label_smoothing)
+        self._terms = [(chosen[name], own) for name, own in settings.terms.items() if own.weight]
         if not self._terms:
             message = "no term of the objective has a weight above 0: nothing would be learned"
             raise ConfigError(message)
@@ -57,3 +61,10 @@ def weight_at(term: TermSettings, at: Moment) -> float:
     """Say how much a term counts at a step: its weight, after a linear rise from zero."""
     rise = term.warmup * at.total_steps
     return term.weight * (min(1.0, (at.step + 1) / rise) if rise else 1.0)
+
+
+def _smoothed(terms: Terms, label_smoothing: float) -> Terms:
+    """Have the cross-entropy smooth its labels; other terms stay as they are."""
+    if not label_smoothing:
+        return terms
+    return {**terms, "cross_entropy": functools.partial(cross_entropy, smoothing=label_smoothing)}

@@ -5,6 +5,7 @@ Its weight and warm-up are settings: `[objective.terms.NAME]`, or `--term.NAME.w
 
 from collections.abc import Mapping
 
+from training.objective.column_entropy import column_entropy
 from training.objective.cross_entropy import cross_entropy
 from training.objective.entropy import entropy
 from training.objective.orthogonality import orthogonality
@@ -16,6 +17,7 @@ Terms = Mapping[str, Term]
 TERMS: Terms = {
     "cross_entropy": cross_entropy,
     "entropy": entropy,
+    "column_entropy": column_entropy,
     "orthogonality": orthogonality,
     "similarity": similarity,
 }

@@ -10,12 +10,14 @@ class LayerView(NamedTuple):
     """One layer's answer to one batch; nothing of any other layer is in it.
 
     Attributes:
-        scaled_goodness: `(N, K)`, float32, class goodness times the layer's learnable scale.
+        scaled_goodness: `(N, K)`, float32, class goodness times the layer's scale.
         labels: `(N,)`, int64, in `[0, K)`.
         assignment: `(D, K)`, float32, each row sums to 1.
-        means: `(N, D)`, float32, the mean activity of every channel-region, at least 0.
-        standardised: `(N, D)`, float32, those means by the batch's statistics.
-        channel_means: `(N, C)`, float32, the mean activity of every channel.
+        means: `(N, D)`, float32, the mean activity of every channel-region, or what else the
+            network pools.
+        standardised: `(N, D)`, float32, those means by the batch's statistics; `means` itself
+            where the readout does not standardise.
+        channel_means: `(N, C)`, float32, the mean of `means` over every channel's regions.
     """
 
     scaled_goodness: Tensor

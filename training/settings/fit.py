@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from training.settings.sections import (
     DataSettings,
@@ -24,6 +24,7 @@ class FitSettings(Section):
     objective: ObjectiveSettings = ObjectiveSettings()
     optimiser: OptimiserSettings = OptimiserSettings()
     run: RunSettings = RunSettings()
+    preset: str | None = Field(None, description="the preset below these settings, if any")
 
     # Rules over several fields stand here, not in the sections: the command line validates a
     # section by the flags alone, before the file's values are known.
@@ -50,10 +51,12 @@ _SECTION_OF = {
     for section, model in (
         ("data", DataSettings),
         ("network", NetworkSettings),
+        ("objective", ObjectiveSettings),
         ("optimiser", OptimiserSettings),
         ("run", RunSettings),
     )
     for field in model.model_fields
+    if field != "terms"
 }
 _REGULARISERS = ("entropy", "orthogonality")
 _SHORT_WEIGHTS = {f"{term}_weight": term for term in (*_REGULARISERS, "similarity")}
@@ -63,14 +66,15 @@ def flat(settings: FitSettings) -> dict[str, Any]:
     """Name every setting without its section, as the flags do.
 
     Returns:
-        JSON values by flat name; `data` is the source, and each term of the objective gives
-        `<term>_weight` and `<term>_warmup`.
+        JSON values by flat name; `data` is the source, each term of the objective gives
+        `<term>_weight` and `<term>_warmup`, and `preset` is there if there is one.
     """
     sections = settings.model_dump(mode="json")
     named = {name: sections[section][name] for name, section in _SECTION_OF.items()}
     for term, values in sections["objective"]["terms"].items():
         named |= {f"{term}_{key}": value for key, value in values.items()}
-    return {"data": named.pop("source")} | named
+    preset = {"preset": settings.preset} if settings.preset is not None else {}
+    return {"data": named.pop("source")} | preset | named
 
 
 def nested(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from training.errors import ConfigError
 from training.settings.fit import FitSettings, flat, nested
+from training.settings.presets import preset_named
 from training.settings.sections import merged
 
 
@@ -26,18 +27,20 @@ def read_config(path: Path) -> dict[str, Any]:
 
 
 def load_settings(flags: Mapping[str, Any], config: Path | None = None) -> FitSettings:
-    """Lay flags over a TOML file over the defaults, and validate the whole once.
+    """Lay flags over a TOML file over a preset over the defaults, and validate the whole once.
 
     Args:
-        flags: by flat name or by section.
+        flags: by flat name or by section; `preset` names a preset, as it may in the file.
         config: a TOML file, or none.
 
     Raises:
-        ConfigError: the file cannot be read, or a setting is unknown or out of range.
+        ConfigError: the file cannot be read, there is no such preset, or a setting is unknown or
+            out of range.
     """
-    values = read_config(config) if config is not None else {}
+    given = merged(read_config(config) if config is not None else {}, nested(flags))
+    under = preset_named(given.get("preset"))
     try:
-        return FitSettings.model_validate(merged(values, nested(flags)))
+        return FitSettings.model_validate(merged(under, given))
     except ValidationError as error:
         raise ConfigError(describe(error)) from error
 

@@ -5,7 +5,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
-from model.network.spec import AssignmentKind
+from model.network.rule import (
+    ActivityNorm,
+    AssignmentKind,
+    InputNorm,
+    ReadoutKind,
+    StagePooling,
+)
 
 
 def _parts(value: object) -> list[str] | None:
@@ -25,8 +31,8 @@ def _whole_numbers(value: object) -> object:
     return value if parts is None else parts
 
 
-def _fractions(value: object) -> object:
-    """Read `0.2,1` as a list of two fractions."""
+def _numbers(value: object) -> object:
+    """Read `0.2,1` as a list of two numbers."""
     parts = _parts(value)
     return value if parts is None else parts
 
@@ -35,7 +41,9 @@ Positive = Annotated[int, Field(ge=1)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Weight = Annotated[float, Field(ge=0)]
 Integers = Annotated[tuple[Positive, ...], BeforeValidator(_whole_numbers)]
-Fractions = Annotated[tuple[Fraction, ...], BeforeValidator(_fractions)]
+Fractions = Annotated[tuple[Fraction, ...], BeforeValidator(_numbers)]
+Numbers = Annotated[tuple[float, ...], BeforeValidator(_numbers)]
+Schedule = Literal["linear", "cosine"]
 
 _POOLED_BY_DEFAULT = (2, 3, 4)
 
@@ -105,8 +113,40 @@ class NetworkSettings(Section):
         description="1-based layers that begin with 2 x 2 max pooling; by default 2, 3 and 4",
     )
     regions: Positive = Field(4, description="R: a channel is read in R x R regions")
+    width_factor: float = Field(
+        1.0,
+        gt=0,
+        description="scales the widths, to multiples of the number of classes; 1 leaves them",
+    )
     shortcut: bool = Field(default=True, description="identity shortcut inside a stage")
-    assignment: AssignmentKind = Field("learnable", description="channel-class assignment")
+    concatenate: bool = Field(
+        default=False,
+        description="where widths grow, a layer passes its input on behind its own channels",
+    )
+    stage_pooling: StagePooling = Field("max", description="how the grid is halved")
+    activity_norm: ActivityNorm = Field("batch", description="between convolution and ReLU")
+    input_norm: InputNorm = Field(
+        "batch", description="of a layer's input: by running statistics, or each image by itself"
+    )
+    pooling: Numbers = Field(
+        (1.0, 0.0, 0.0),
+        min_length=3,
+        max_length=3,
+        description="factors of a region's mean, maximum and minimum",
+    )
+    squared: bool = Field(default=False, description="pool the square of the activity")
+    readout: ReadoutKind = Field(
+        "standardised", description="class goodness: standardised, a plain sum, or a mean"
+    )
+    assignment: AssignmentKind = Field(
+        "learnable", description="channel-class assignment; tempered: at a learned temperature"
+    )
+    assignment_temperature: float = Field(
+        10.0, ge=0.1, le=100, description="of a tempered assignment, at the start"
+    )
+    temperature_decay: float = Field(
+        0.995, gt=0, le=1, description="by which an epoch multiplies that temperature"
+    )
 
     @property
     def pooled_layers(self) -> tuple[int, ...]:
@@ -139,6 +179,9 @@ class ObjectiveSettings(Section):
     terms: dict[str, TermSettings] = Field(
         _TERMS_BY_DEFAULT, description="weight and warm-up of each term, by its name"
     )
+    label_smoothing: float = Field(
+        0.0, ge=0, lt=1, description="part of a label that is dealt out to all classes"
+    )
 
     @field_validator("terms", mode="before")
     @classmethod
@@ -158,6 +201,11 @@ class OptimiserSettings(Section):
     batch_size: int = Field(250, ge=2, description="images per step")
     learning_rate: float = Field(0.008, gt=0, description="peak rate of AdamW")
     warmup_fraction: Fraction = Field(0.2, description="part of the steps on which it rises")
+    schedule: Schedule = Field("linear", description="how the rate falls from its peak")
+    final_rate: Fraction = Field(0.0, description="part of the peak rate at which it ends")
+    max_gradient_norm: float | None = Field(
+        None, gt=0, description="a layer's longer gradients are scaled down to this"
+    )
     weight_decay: Weight = Field(0.05, description="of the convolutions alone")
     freeze_after: Fractions = Field(
         (0.15,),

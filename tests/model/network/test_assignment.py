@@ -1,6 +1,7 @@
 """Assignments: what they begin as, what they learn, and what is said of them."""
 
 import dataclasses
+import math
 
 import pytest
 import torch
@@ -9,11 +10,14 @@ from model.network.assignment import (
     ASSIGNMENTS,
     FixedAssignment,
     LearnableAssignment,
+    TemperedAssignment,
     assignment_entropy,
     assignment_overlap,
+    column_entropy,
     equal_partition,
 )
-from model.network.spec import AssignmentKind, BlockSpec
+from model.network.rule import AssignmentKind
+from model.network.spec import BlockSpec
 
 SPEC = BlockSpec(
     name="stem",
@@ -32,7 +36,7 @@ def chance(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-@pytest.mark.parametrize("kind", ["learnable", "fixed"])
+@pytest.mark.parametrize("kind", ["learnable", "tempered", "fixed"])
 def test_every_assignment_gives_rows_that_sum_to_one(kind: AssignmentKind) -> None:
     """Whatever its kind, an assignment is `(D, K)` and deals each channel-region out whole."""
     assignment = ASSIGNMENTS[kind](SPEC, chance())()
@@ -48,6 +52,48 @@ def test_a_learnable_assignment_begins_nearly_undecided() -> None:
     assert assignment_entropy(first).item() > 0.999
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
+
+
+def test_a_tempered_assignment_begins_undecided_and_the_channels_part() -> None:
+    """Equal logits get gradients that differ, for the channels say different things."""
+    assignment = TemperedAssignment(SPEC, chance())
+    assert torch.equal(assignment(), torch.full((48, 5), 0.2))
+
+    goodness = torch.rand(7, 48, generator=chance()) @ assignment()
+    loss = torch.nn.functional.cross_entropy(goodness, torch.arange(7) % 5)
+    loss.backward()  # type: ignore[no-untyped-call]
+
+    gradient = assignment.logits.grad
+    assert gradient is not None
+    assert len({tuple(row) for row in gradient.tolist()}) == 48
+    assert gradient.std(1).min() > 0
+
+
+def test_a_temperature_falls_with_the_epochs_and_decides() -> None:
+    """It begins as asked and falls by the same factor each epoch; what is learned is bounded."""
+    spec = dataclasses.replace(SPEC, assignment_temperature=2.0, temperature_decay=0.5)
+    assignment = TemperedAssignment(spec, chance())
+    with torch.no_grad():
+        assignment.logits.normal_(generator=chance())
+    undecided = assignment_entropy(assignment())
+
+    temperatures = []
+    for epoch in (0, 1, 3):
+        assignment.begin_epoch(epoch)
+        temperatures.append(assignment.temperature().item())
+    decided = assignment_entropy(assignment())
+    with torch.no_grad():
+        assignment.log_temperature.fill_(50)
+
+    assert temperatures == pytest.approx([2.0, 1.0, 0.25])
+    assert decided < undecided
+    assert assignment.temperature().item() == pytest.approx(100 / 8)
+
+
+def test_column_entropy_tells_decided_from_undecided() -> None:
+    """In nats: 0 for one class per channel, and the mean class's sum where none is preferred."""
+    assert column_entropy(torch.eye(4)).item() == pytest.approx(0)
+    assert column_entropy(torch.full((8, 4), 0.25)).item() == pytest.approx(2 * math.log(4))
 
 
 def test_a_fixed_assignment_has_nothing_to_learn() -> None:

@@ -7,13 +7,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.network.goodness import class_goodness, region_means
+from model.network.goodness import class_goodness, class_weights, region_means
 from model.network.parts import (
     channel_contributions,
     goodness_by_channel,
     goodness_by_position,
     position_contributions,
 )
+from model.network.rule import LayerRule
 from tests.model.network.networks import SPEC, images, settled
 
 SEEDS = st.integers(0, 2**31)
@@ -30,7 +31,7 @@ def test_channels_add_up_to_the_score(seed: int) -> None:
     standardised = torch.randn(3, 40, generator=generator(seed))
     assignment = torch.softmax(3 * torch.randn(40, 7, generator=generator(seed)), 1)
 
-    parts = goodness_by_channel(standardised, assignment)
+    parts = goodness_by_channel(standardised, class_weights(assignment))
 
     scores = class_goodness(standardised, assignment)
     limit = 1e-5 * parts.abs().sum(1)
@@ -45,7 +46,8 @@ def test_positions_add_up_to_the_score(seed: int, grid: tuple[int, int]) -> None
     mean, deviation = torch.rand(24, generator=chance), 0.5 + torch.rand(24, generator=chance)
     assignment = torch.softmax(torch.randn(24, 5, generator=chance), 1)
 
-    maps = goodness_by_position(activity, mean, deviation, assignment, regions)
+    weights = class_weights(assignment)
+    maps = goodness_by_position(activity, (mean, deviation), weights, regions, LayerRule())
 
     standardised = (region_means(activity, regions) - mean) / deviation
     assert maps.shape == (2, *grid, 5)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from training.errors import ConfigError
-from training.fit.build import build_network, pixel_statistics
+from training.fit.build import build_network, pixel_statistics, scaled_widths
 from training.settings.sections import NetworkSettings
 
 
@@ -25,6 +25,31 @@ def test_images_of_one_colour_divide_nothing_by_zero() -> None:
     _, deviation = pixel_statistics(torch.full((2, 3, 3, 3), 9, dtype=torch.uint8))
 
     assert deviation.tolist() == pytest.approx([1e-3] * 3)
+
+
+@pytest.mark.parametrize(
+    ("factor", "num_classes", "expected"),
+    [
+        (1.0, 7, (100, 64)),
+        (0.25, 10, (20, 20)),
+        (0.5, 10, (50, 30)),
+        (3.0, 10, (300, 190)),
+        (0.01, 10, (10, 10)),
+    ],
+)
+def test_scaled_widths_give_every_class_channels(
+    factor: float, num_classes: int, expected: tuple[int, ...]
+) -> None:
+    """Multiples of the classes, at least one of each; a factor of 1 changes nothing."""
+    assert scaled_widths((100, 64), factor, num_classes) == expected
+
+
+def test_a_rule_that_cannot_be_followed_is_a_config_error() -> None:
+    """Instance norm of a single position would be 0 whatever the image."""
+    settings = NetworkSettings(widths=(4, 4), pool_before=(1, 2), input_norm="instance")
+
+    with pytest.raises(ConfigError, match="layer 2 has one position, which instance norm makes 0"):
+        build_network(settings, torch.zeros(1, 4, 4, 3, dtype=torch.uint8), 2, seed=0)
 
 
 def test_a_shape_that_cannot_be_is_a_config_error() -> None:

@@ -1,10 +1,12 @@
 """The fused pass of a block in training, against autograd's own."""
 
 import copy
+import dataclasses
 from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
 from model.network.block import ForwardForwardBlock
 from model.network.spec import BlockSpec
@@ -18,9 +20,15 @@ def block(grid_regions: tuple[int, int] = (2, 2), in_channels: int = 5) -> Forwa
     spec = BlockSpec("block2", in_channels, 8, False, False, grid_regions, 3, "learnable")  # noqa: FBT003
     made = ForwardForwardBlock(spec, torch.Generator().manual_seed(0)).train()
     with torch.no_grad():
-        made.norm.weight.copy_(torch.linspace(-0.5, 1.5, 8))
-        made.norm.bias.copy_(torch.linspace(0.6, -0.4, 8))
+        norm_of(made).weight.copy_(torch.linspace(-0.5, 1.5, 8))
+        norm_of(made).bias.copy_(torch.linspace(0.6, -0.4, 8))
     return made.to(memory_format=LAST)  # type: ignore[call-overload, no-any-return]
+
+
+def norm_of(made: ForwardForwardBlock) -> nn.BatchNorm2d:
+    """Give a block's batch norm."""
+    assert isinstance(made.norm, nn.BatchNorm2d)
+    return made.norm
 
 
 def images(size: tuple[int, int], channels: int = 5) -> torch.Tensor:
@@ -76,11 +84,11 @@ def test_a_norm_without_weight_keeps_its_place() -> None:
     """A weight of exactly 0 gives no gradient that is not a number."""
     silent = block()
     with torch.no_grad():
-        silent.norm.weight[2] = 0
+        norm_of(silent).weight[2] = 0
 
     torch.autograd.backward(fused_pass(silent, images((8, 8)))[0].sum())
 
-    gradients = [p.grad for p in (silent.conv.weight, silent.norm.weight, silent.norm.bias)]
+    gradients = [p.grad for p in (silent.conv.weight, *silent.norm.parameters())]
     assert all(g is not None and g.isfinite().all() for g in gradients)
 
 
@@ -88,6 +96,28 @@ def test_uneven_regions_are_left_to_autograd() -> None:
     """A grid of 7 cannot be read in two regions of one size."""
     assert can_fuse(block(), images((8, 8)))
     assert not can_fuse(block(), images((8, 7)))
+
+
+@pytest.mark.parametrize(
+    "rule", [{"activity_norm": "none"}, {"pooling": (0.9, 0.1, 0.0)}, {"squared": True}]
+)
+def test_other_rules_are_left_to_autograd(rule: dict[str, Any]) -> None:
+    """The short backward pass holds for batch norm and for means alone."""
+    spec = dataclasses.replace(block().spec, **rule)
+
+    made = ForwardForwardBlock(spec, torch.Generator().manual_seed(0))
+
+    assert not can_fuse(made, images((8, 8)))
+
+
+def test_a_frozen_block_without_norm_is_its_convolution() -> None:
+    """There is nothing to fold."""
+    spec = dataclasses.replace(block().spec, activity_norm="none")
+    made = ForwardForwardBlock(spec, torch.Generator().manual_seed(0))
+
+    found = frozen_activity(made, images((8, 8)))
+
+    torch.testing.assert_close(found, made.activity(images((8, 8))).detach())
 
 
 def test_a_frozen_block_gives_what_it_gives_in_evaluation() -> None:

@@ -129,6 +129,29 @@ def test_assignment_and_scale_learn_faster_by_the_given_factor() -> None:
         torch.testing.assert_close(further, factor * moved, atol=1e-5, rtol=1e-3)
 
 
+def test_long_gradients_are_scaled_down_and_short_ones_are_not() -> None:
+    """Scaled layer by layer; AdamW's second step shows it, its first has always the same size."""
+    free, bounded, loose = network(), network(), network()
+
+    for of, limit in ((free, None), (bounded, 1e-3), (loose, 1e6)):
+        update = learner(of, max_gradient_norm=limit)
+        for _ in range(2):
+            update.step(*batch(), AT)
+
+    assert torch.equal(free.layers()[0].conv.weight, loose.layers()[0].conv.weight)
+    assert not torch.equal(free.layers()[0].conv.weight, bounded.layers()[0].conv.weight)
+
+
+def test_a_step_knows_how_far_a_temperature_has_fallen() -> None:
+    """The epoch of the moment decides, so that a resumed run goes on as it was."""
+    of = network(assignment="tempered")
+
+    learner(of, freeze_after=()).step(*batch(), Moment(step=5, total_steps=10, epoch=2))
+
+    decays = [block.assignment.get_buffer("decay").item() for block in of.layers()]
+    assert decays == pytest.approx([0.995**2] * 3)
+
+
 def test_a_fixed_assignment_stays_as_it_is() -> None:
     """Steps move the convolutions and the scale, not the partition."""
     fixed = network(assignment="fixed")

@@ -56,6 +56,17 @@ def test_a_weight_rises_over_its_warm_up_and_stays() -> None:
     assert weight_at(TermSettings(weight=0.1), Moment(0, 100)) == 0.1
 
 
+def test_label_smoothing_asks_for_less_certainty() -> None:
+    """A layer that is sure loses more with it; one that knows nothing loses ln K either way."""
+    sure = undecided()._replace(scaled_goodness=20 * torch.eye(4, 5))
+    alone = settings(entropy=0, orthogonality=0, similarity=0)
+    smoothed = Objective(alone.model_copy(update={"label_smoothing": 0.1}))
+
+    assert Objective(alone)(sure, AT).item() == pytest.approx(0, abs=1e-6)
+    assert smoothed(sure, AT).item() == pytest.approx(0.1 * 20 * 4 / 5)
+    assert smoothed(undecided(), AT).item() == pytest.approx(math.log(5))
+
+
 def quiet(view: LayerView) -> Tensor:
     """Punish activity: a term that the project does not have."""
     return view.means.mean()
@@ -99,7 +110,7 @@ def test_a_term_of_weight_zero_is_not_computed() -> None:
 
 def test_an_unknown_term_is_named_with_those_that_are_known() -> None:
     """A misspelt term is an error before any training."""
-    message = "unknown terms of the objective: margn; known are cross_entropy, entropy, ortho"
+    message = "unknown terms of the objective: margn; known are cross_entropy, entropy, colu"
 
     with pytest.raises(ConfigError, match=message):
         Objective(settings(margn=1))
