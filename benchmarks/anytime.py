@@ -27,7 +27,7 @@ from model.artifact.repository import ModelRepository
 from model.artifact.runtime import session_opener, stage_opener
 from model.artifact.version import VersionId
 from service.predict.anytime import Early
-from service.predict.loading import LoadedVersion, RunSizes, load_version
+from service.predict.loading import Further, LoadedVersion, RunSizes, load_version
 from training.data.dataset import Split
 from training.data.load import load_dataset
 from training.settings.sections import DataSettings
@@ -144,8 +144,8 @@ def _loaded(
     repository: ModelRepository, version: VersionId, batch: int, dial: Dial
 ) -> LoadedVersion:
     """Load a version as the service does."""
-    early = Early(stage_opener("cpu"), dial)
-    return load_version(repository, version, session_opener("cpu"), RunSizes(batch), early)
+    further = Further(Early(stage_opener("cpu"), dial))
+    return load_version(repository, version, session_opener("cpu"), RunSizes(batch), further)
 
 
 def _reached(

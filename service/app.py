@@ -13,8 +13,11 @@ from model.artifact.repository import ModelRepository
 from model.artifact.runtime import Device, resolve_device
 from service.engine import Engine, Placement, build_engine
 from service.http.body import BodyLimits, Receive
-from service.http.documented import predict_router
-from service.http.predict import TURN_AWAY, PredictEndpoint, Scope, Send
+from service.http.documented import explain_router, predict_router
+from service.http.endpoint import TURN_AWAY, Scope, Send
+from service.http.explain import ExplainEndpoint
+from service.http.page.router import page_router
+from service.http.predict import PredictEndpoint
 from service.http.problems import add_handlers
 from service.http.status import health_router, metrics_router, models_router
 from service.layout import available_cores, lay_out
@@ -77,7 +80,7 @@ def create_app(
     device, metrics = serving_device(settings), Metrics(settings.metrics_folder)
     placement = Placement(device, lay_out(settings, device, available_cores()))
     engine = build_engine(settings, placement, metrics, open_session, decode)
-    predict = _predict_endpoint(settings, engine, metrics)
+    predict, explain = _endpoints(settings, engine, metrics)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, Any]]:
@@ -89,11 +92,15 @@ def create_app(
         version=version("goodserve"),
         summary="Forward-Forward image classifiers that show why they decide as they do.",
         lifespan=lifespan,
+        docs_url=None,  # the page has its own: FastAPI's loads scripts from a foreign host
+        redoc_url=None,
     )
     framework.include_router(predict_router(predict))
+    framework.include_router(explain_router(explain))
     framework.include_router(health_router(engine.lanes, engine.health, engine.watcher))
     framework.include_router(models_router(engine.repository, engine.lanes, device))
     framework.include_router(metrics_router(metrics))
+    framework.include_router(page_router())
     add_handlers(framework)
     return App(framework, predict)
 
@@ -112,7 +119,10 @@ def _bundled_model() -> bytes:
     return bundled.read(bundled.versions()[0]).model
 
 
-def _predict_endpoint(settings: Settings, engine: Engine, metrics: Metrics) -> PredictEndpoint:
+def _endpoints(
+    settings: Settings, engine: Engine, metrics: Metrics
+) -> tuple[PredictEndpoint, ExplainEndpoint]:
+    """Make what answers requests with images; they share one admission."""
     admission = Admission(
         max_requests=settings.max_concurrent_requests, max_bytes=settings.max_bytes_in_flight
     )
@@ -121,4 +131,5 @@ def _predict_endpoint(settings: Settings, engine: Engine, metrics: Metrics) -> P
         max_images=settings.max_images_per_request,
         read_timeout_s=settings.read_timeout_s,
     )
-    return PredictEndpoint(engine.predictor, admission, limits, metrics)
+    common = engine.predictor, admission, limits, metrics
+    return PredictEndpoint(*common), ExplainEndpoint(*common)

@@ -10,7 +10,7 @@ from functools import partial
 from typing import NamedTuple
 
 from model.artifact.repository import ModelRepository
-from model.artifact.runtime import Device, session_opener, stage_opener
+from model.artifact.runtime import Device, graph_opener, session_opener, stage_opener
 from model.artifact.version import VersionId
 from service.layout import Layout
 from service.metrics import Metrics
@@ -19,7 +19,7 @@ from service.predict.decode import Decode, Decoder, ImageLimits
 from service.predict.health import Health
 from service.predict.lane import Lane, LaneParts
 from service.predict.lanes import Lanes
-from service.predict.loading import OpenSession, RunSizes, load_version
+from service.predict.loading import Further, OpenSession, RunSizes, load_version
 from service.predict.predictor import Predictor
 from service.predict.watcher import Watcher
 from service.predict.worker import Crew
@@ -95,8 +95,8 @@ def build_engine(
     )
 
     sizes = RunSizes(layout.max_batch_size, layout.intra_op_threads, layout.lone_threads)
-    early = _early(settings, lanes, device)
-    load = partial(load_version, repository, open_session=opener, sizes=sizes, early=early)
+    further = Further(_early(settings, lanes, device), graph_opener(device))
+    load = partial(load_version, repository, open_session=opener, sizes=sizes, further=further)
 
     async def open_lane(wanted: VersionId) -> Lane:
         return Lane(await asyncio.to_thread(load, wanted), parts)

@@ -4,6 +4,7 @@ ServiceError
 ├── ClientError                 the caller can fix it
 │   ├── BadRequestError             400
 │   ├── BodyTimeoutError            408
+│   ├── ConflictError               409
 │   ├── TooLargeError               413
 │   ├── UnsupportedMediaError       415
 │   └── UnprocessableError          422
@@ -51,6 +52,12 @@ class BodyTimeoutError(ClientError):
     """The body did not come in time."""
 
     status = HTTPStatus.REQUEST_TIMEOUT
+
+
+class ConflictError(ClientError):
+    """The version that answers cannot do what is asked."""
+
+    status = HTTPStatus.CONFLICT
 
 
 class TooLargeError(ClientError):

@@ -9,11 +9,11 @@ from cyclopts import App, Parameter
 
 from model.artifact.outputs import ContractError
 from model.artifact.repository import ModelRepository
-from model.artifact.runtime import session_opener, stage_opener
+from model.artifact.runtime import graph_opener, session_opener, stage_opener
 from model.artifact.version import RepositoryError, UnknownVersionError, VersionId
 from service.app import serving_device
 from service.predict.anytime import Early
-from service.predict.loading import RunSizes, load_version
+from service.predict.loading import Further, RunSizes, load_version
 from service.settings import Settings
 
 app = App(name="models", help="Look at the versions of a repository and switch between them.")
@@ -65,7 +65,7 @@ def verify_model(version: Version | None = None, /, *, repository: Repository = 
                 each,
                 session_opener(device),
                 RunSizes(settings.max_batch_size or 1),
-                Early(stage_opener(device), lambda: None),
+                Further(Early(stage_opener(device), lambda: None), graph_opener(device)),
             )
         except (ContractError, RepositoryError) as error:
             unsound += 1

@@ -14,6 +14,12 @@ class SmallModel:
     run: Path
     model: bytes
     manifest: Manifest
+    graphs: dict[str, bytes]
+
+    @property
+    def published(self) -> tuple[bytes, Manifest, dict[str, bytes]]:
+        """Give what `ModelRepository.publish` takes."""
+        return self.model, self.manifest, self.graphs
 
 
 def train_small_model(folder: Path, seed: int, image_size: int = 16) -> SmallModel:
@@ -32,4 +38,5 @@ def train_small_model(folder: Path, seed: int, image_size: int = 16) -> SmallMod
     assert main(["export", "--run", str(run)]) == 0
     export = run / "export"
     manifest = Manifest.model_validate_json((export / "manifest.json").read_bytes())
-    return SmallModel(run, (export / "model.onnx").read_bytes(), manifest)
+    graphs = {name: (export / name).read_bytes() for name in manifest.graphs}
+    return SmallModel(run, (export / "model.onnx").read_bytes(), manifest, graphs)

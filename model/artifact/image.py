@@ -58,11 +58,20 @@ def to_pixels(image: Image.Image, height: int, width: int) -> Pixels:
     if image.size != (width, height):
         enough = _DRAFT_MARGIN * max(height, width)  # a square, for EXIF may turn the picture
         image.draft(None, (enough, enough))  # does nothing for PNG and WebP
-    _load(image)
-    rgb = _to_rgb(_upright(image))
+    rgb = upright_rgb(image)
     if rgb.size != (width, height):
         rgb = rgb.resize((width, height), Image.Resampling.BICUBIC)
     return np.array(rgb, dtype=np.uint8)
+
+
+def upright_rgb(image: Image.Image) -> Image.Image:
+    """Turn an opened picture into what a person sees, at its own size, as `to_pixels` does.
+
+    Raises:
+        DamagedImageError: the picture is cut off or damaged.
+    """
+    _load(image)
+    return _to_rgb(_upright(image))
 
 
 def stack(pixels: "Iterable[Pixels]") -> Pixels:

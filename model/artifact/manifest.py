@@ -19,6 +19,7 @@ from PIL import Image
 from pydantic import Field, model_validator
 
 from model.artifact.anytime import Anytime, Sha256
+from model.artifact.evidence import EVIDENCE_FILE, EvidenceGraph
 from model.artifact.image import Pixels
 from model.artifact.outputs import (
     ContractError,
@@ -139,6 +140,7 @@ class Manifest(Frozen):
         model_size_bytes: of `model.onnx`.
         golden: inputs with their expected scores.
         anytime: the network cut in two, where it may stop early.
+        evidence: the graph that takes scores apart, where there is one.
     """
 
     format: Literal[1] = 1
@@ -159,11 +161,13 @@ class Manifest(Frozen):
     golden: tuple[Golden, ...] = Field(min_length=1)
     # Further graphs are fields that default to none, so that older versions stay valid.
     anytime: Anytime | None = None
+    evidence: EvidenceGraph | None = None
 
     @property
     def graphs(self) -> Mapping[str, str]:
         """The sha256 of every graph file beside the model's, by its name."""
-        return {} if self.anytime is None else self.anytime.files
+        parts = {} if self.anytime is None else dict(self.anytime.files)
+        return parts if self.evidence is None else parts | {EVIDENCE_FILE: self.evidence.sha256}
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Self:
@@ -180,6 +184,9 @@ class Manifest(Frozen):
             raise ValueError(str(error)) from error
         if any(len(golden.scores) != len(self.labels) for golden in self.golden):
             message = f"every golden input needs {len(self.labels)} scores"
+            raise ValueError(message)
+        if self.evidence is not None and len(self.evidence.grids) != len(self.layers):
+            message = f"evidence of {len(self.evidence.grids)} layers, there are {len(self.layers)}"
             raise ValueError(message)
         if self.anytime is not None and self.anytime.prefix_layers >= len(self.layers):
             message = (

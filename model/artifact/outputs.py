@@ -136,6 +136,15 @@ class Stage(Protocol):
         """Run a batch; give every output by its name."""
 
 
+class Graph(Protocol):
+    """Runs a further graph of a version, of several inputs."""
+
+    def __call__(
+        self, feeds: Mapping[str, NDArray[Any]], wanted: Sequence[str], /
+    ) -> dict[str, NDArray[Any]]:
+        """Run a batch; give the wanted outputs by name."""
+
+
 def input_spec(height: int, width: int) -> TensorSpec:
     """Describe the input: raw RGB pixels."""
     return TensorSpec(name=INPUT_NAME, dtype="uint8", shape=(BATCH_AXIS, height, width, 3))

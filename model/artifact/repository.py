@@ -4,6 +4,7 @@
     REPO/<name>/<version>/model.onnx
     REPO/<name>/<version>/manifest.json
     REPO/<name>/<version>/prefix.onnx      where the network may stop early, with suffix.onnx
+    REPO/<name>/<version>/evidence.onnx    takes its scores apart
 
 A version is written aside, fsynced and renamed, so that it is there whole or not at all;
 `active.json` is replaced atomically. Readers therefore need no lock.

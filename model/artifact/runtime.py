@@ -67,6 +67,36 @@ class OnnxSession:
         return Outputs.named(dict(zip(names, arrays, strict=True)))
 
 
+class OnnxGraph:
+    """A loaded graph of several inputs, callable from several threads at once."""
+
+    def __init__(self, graph: bytes, device: Device, intra_op_threads: int = 1) -> None:
+        """Load a graph, as `OnnxSession` loads a whole model.
+
+        Raises:
+            DeviceError: onnxruntime fell back to another device.
+            ContractError: the bytes are no model that onnxruntime can load.
+        """
+        self._session = _open(graph, device, intra_op_threads)
+        self._run_options = onnxruntime.RunOptions()
+        self._run_options.only_execute_path_to_fetches = True
+
+    def check(self, specs: Sequence[TensorSpec]) -> None:
+        """Hold the graph's inputs and outputs against what they should be, in any order.
+
+        Raises:
+            ContractError: a name, dtype or shape differs, or one is missing or too many.
+        """
+        _check_nodes(self._session, specs)
+
+    def __call__(
+        self, feeds: Mapping[str, NDArray[Any]], wanted: Sequence[str]
+    ) -> dict[str, NDArray[Any]]:
+        """Run a batch; give the wanted outputs by name."""
+        arrays = self._session.run(wanted, feeds, self._run_options)
+        return dict(zip(wanted, arrays, strict=True))
+
+
 class OnnxStage:
     """A loaded part of a network, callable from several threads at once."""
 
@@ -103,6 +133,11 @@ def session_opener(device: Device) -> Callable[[bytes, int], OnnxSession]:
 def stage_opener(device: Device) -> Callable[[bytes, int], OnnxStage]:
     """Give what opens the bytes of parts of networks there, for runs of so many threads."""
     return lambda graph, threads: OnnxStage(graph, device, threads)
+
+
+def graph_opener(device: Device) -> Callable[[bytes, int], OnnxGraph]:
+    """Give what opens the bytes of further graphs there, for runs of so many threads."""
+    return lambda graph, threads: OnnxGraph(graph, device, threads)
 
 
 def has_cuda() -> bool:

@@ -1,16 +1,24 @@
-"""Documents `/predict` for OpenAPI, and forwards what `service.app` did not send to it directly."""
+"""Documents `/predict` and `/explain` for OpenAPI, and forwards requests to their endpoints."""
 
 from http import HTTPStatus
 from typing import Any
 
 import msgspec
 from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel
 
 from service.http.body import Receive
+from service.http.endpoint import ImageEndpoint, Scope, Send
+from service.http.explain import PNG
 from service.http.form import JsonRequest
-from service.http.predict import PredictEndpoint, Scope, Send
 from service.http.problems import PROBLEM_JSON
-from service.http.schemas import Options, PredictResponse, Problem
+from service.http.schemas import (
+    ExplainOptions,
+    ExplainResponse,
+    Options,
+    PredictResponse,
+    Problem,
+)
 
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {
@@ -19,19 +27,18 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
     }
     for status in (400, 408, 413, 415, 422, 429, 500, 503, 504)
 }
+_CONFLICT: dict[int | str, dict[str, Any]] = {
+    409: {**_PROBLEMS[400], "description": HTTPStatus.CONFLICT.phrase}
+}
+_FORMS = ("multipart/form-data", "application/json")
 _BINARY: dict[str, Any] = {"type": "string", "format": "binary"}
-_QUERY: list[dict[str, Any]] = [
-    {"name": name, "in": "query", "required": False, "schema": schema}
-    for name, schema in Options.model_json_schema()["properties"].items()
-] + [
-    {
-        "name": "X-Request-Timeout-Ms",
-        "in": "header",
-        "required": False,
-        "description": "what cannot be run within so many milliseconds is refused with 504",
-        "schema": {"type": "integer", "minimum": 0},
-    }
-]
+_TIMEOUT: dict[str, Any] = {
+    "name": "X-Request-Timeout-Ms",
+    "in": "header",
+    "required": False,
+    "description": "what cannot be run within so many milliseconds is refused with 504",
+    "schema": {"type": "integer", "minimum": 0},
+}
 _JSON_SCHEMA = msgspec.json.schema_components((JsonRequest,))[1]["JsonRequest"]
 _REQUEST_BODY: dict[str, Any] = {
     "required": True,
@@ -58,12 +65,33 @@ _REQUEST_BODY: dict[str, Any] = {
         "application/octet-stream": {"schema": _BINARY},
     },
 }
+# The same without options, which stand in the query.
+_IMAGES_ALONE: dict[str, Any] = {
+    "required": True,
+    "content": {
+        "multipart/form-data": {
+            "schema": {
+                "type": "object",
+                "required": ["image"],
+                "properties": {"image": {"type": "array", "items": _BINARY}},
+            }
+        },
+        "application/json": {
+            "schema": {
+                "type": "object",
+                "required": ["images"],
+                "properties": {"images": _JSON_SCHEMA["properties"]["images"]},
+            }
+        },
+        **{kind: body for kind, body in _REQUEST_BODY["content"].items() if kind not in _FORMS},
+    },
+}
 
 
 class _Delegated(Response):
     """A response that lets a plain ASGI application answer."""
 
-    def __init__(self, endpoint: PredictEndpoint) -> None:
+    def __init__(self, endpoint: ImageEndpoint) -> None:
         super().__init__()
         self._endpoint = endpoint
 
@@ -71,7 +99,7 @@ class _Delegated(Response):
         await self._endpoint(scope, receive, send)
 
 
-def predict_router(endpoint: PredictEndpoint) -> APIRouter:
+def predict_router(endpoint: ImageEndpoint) -> APIRouter:
     """Make the route that documents `/predict` and forwards to its endpoint."""
     router = APIRouter()
 
@@ -79,10 +107,40 @@ def predict_router(endpoint: PredictEndpoint) -> APIRouter:
         "/predict",
         response_model=PredictResponse,
         responses=_PROBLEMS,
-        openapi_extra={"parameters": _QUERY, "requestBody": _REQUEST_BODY},
+        openapi_extra={"parameters": _parameters(Options), "requestBody": _REQUEST_BODY},
     )
     async def predict(_: Request) -> Response:
         """Classify one or many images; with `explain`, say what each layer contributed."""
         return _Delegated(endpoint)
 
     return router
+
+
+def explain_router(endpoint: ImageEndpoint) -> APIRouter:
+    """Make the route that documents `/explain` and forwards to its endpoint."""
+    router = APIRouter()
+    picture = {"description": "the evidence, drawn over the image", "content": {PNG: {}}}
+
+    @router.post(
+        "/explain",
+        response_model=ExplainResponse,
+        responses={200: picture, **_CONFLICT, **_PROBLEMS},
+        openapi_extra={"parameters": _parameters(ExplainOptions), "requestBody": _IMAGES_ALONE},
+    )
+    async def explain(_: Request) -> Response:
+        """Take the scores of one or many images apart; with Accept: image/png, draw one."""
+        return _Delegated(endpoint)
+
+    return router
+
+
+def _parameters(options: type[BaseModel]) -> list[dict[str, Any]]:
+    """List a model's fields as parts of the query."""
+    properties = options.model_json_schema()["properties"]
+    return [
+        *(
+            {"name": name, "in": "query", "required": False, "schema": schema}
+            for name, schema in properties.items()
+        ),
+        _TIMEOUT,
+    ]

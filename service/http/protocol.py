@@ -15,7 +15,7 @@ import httptools
 from fastapi import Response
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from service.http.predict import CANCEL, REFUSED, TURN_AWAY
+from service.http.endpoint import CANCEL, REFUSED, TURN_AWAY
 from service.http.problems import problem
 
 # Browsers with many cookies send some 8 KiB; servers take 8 to 64 KiB in all.

@@ -19,6 +19,19 @@ class Options(_Closed):
     explain: bool = False
 
 
+class ExplainOptions(_Closed):
+    """What a caller of `/explain` may choose, in the query."""
+
+    classes: tuple[str, ...] = Field(
+        (), description="classes to take apart, separated by commas; by default the top one"
+    )
+    contrast: str = Field("", description="two classes, A,B: what speaks for A rather than B")
+    channels: Annotated[int, Field(ge=0, le=1000)] = Field(
+        5, description="how many of the strongest channels to give"
+    )
+    layer: str | None = Field(None, description="with Accept: image/png, the layer to draw")
+
+
 class ModelName(BaseModel):
     """The version that answered."""
 
@@ -56,6 +69,52 @@ class PredictResponse(BaseModel):
 
     model: ModelName
     predictions: list[Prediction]
+
+
+class LayerMap(BaseModel):
+    """One layer's part in a score, by the positions of its own grid."""
+
+    layer: str
+    contribution: float = Field(description="the sum of the map")
+    map: list[list[float]]
+
+
+class ChannelPart(BaseModel):
+    """One channel's part in a score."""
+
+    layer: str
+    channel: int
+    assignment: float = Field(description="how far it speaks for the class, 0 to 1")
+    activity: float = Field(description="standard deviations above its usual activity")
+    contribution: float
+
+
+class Parts(BaseModel):
+    """A class's score, or the difference of two, taken apart."""
+
+    label: str | None
+    contrast: list[str] | None
+    goodness: float = Field(description="the sum of the layers' contributions")
+    residual: float = Field(description="difference to the score, as a part of the absolute parts")
+    layers: list[LayerMap]
+    map: list[list[float]] = Field(description="all layers, on the input's grid")
+    channels: list[ChannelPart]
+
+
+class Explanation(BaseModel):
+    """One image's answer, taken apart."""
+
+    label: str
+    probability: float
+    classes: list[ClassScore]
+    evidence: list[Parts]
+
+
+class ExplainResponse(BaseModel):
+    """The images' answers in their order, all from one version."""
+
+    model: ModelName
+    explanations: list[Explanation]
 
 
 class Problem(BaseModel):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from model.artifact.image import Pixels
+from service.predict.evidence import Question
 
 
 def fitting(sizes: Sequence[int], limit: int, idle_workers: int = 1) -> int:
@@ -45,6 +46,7 @@ class Job:
         future: of the event loop that the caller waits on.
         deadline: when the answer is of no use any more, in seconds of the lane's clock.
         pixels: `(n, H, W, 3)`, uint8, once decoded.
+        question: what to take apart; None: nothing.
     """
 
     files: Sequence[bytes]
@@ -52,6 +54,7 @@ class Job:
     future: "asyncio.Future[Any]"
     deadline: float | None = None
     pixels: Pixels | None = None
+    question: Question | None = None
 
 
 class JobQueue:

@@ -5,13 +5,16 @@ import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from typing import Any
 
+from model.artifact.evidence import Evidence, Floats
 from model.artifact.manifest import Manifest
 from model.artifact.outputs import Outputs
 from model.artifact.version import VersionId
-from service.errors import NotReadyError, OurFaultError, ServiceError
+from service.errors import ConflictError, NotReadyError, OurFaultError, ServiceError
 from service.predict.batch import Job, JobQueue
 from service.predict.decode import Decode
+from service.predict.evidence import Question
 from service.predict.loading import LoadedVersion
 from service.predict.worker import Crew, Hooks, Outcome, Worker, decoded
 
@@ -50,6 +53,25 @@ class Answers:
     id: VersionId
     manifest: Manifest
     outputs: Outputs
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """What one version says of one caller's n images, taken apart.
+
+    Attributes:
+        id: the version that answered.
+        manifest: its labels and layers.
+        evidence: n rows of every part.
+        question: what was asked, M combinations of classes.
+        assignment: `(sum of C_l, K)`, float32, how far each channel speaks for each class.
+    """
+
+    id: VersionId
+    manifest: Manifest
+    evidence: Evidence
+    question: Question
+    assignment: Floats
 
 
 class Lane:
@@ -135,20 +157,49 @@ class Lane:
         Raises:
             ServiceError: an image is bad, the model failed, or the lane was given up.
         """
+        job = Job(files, explain, self._loop.create_future(), self._deadline(timeout_s))
+        outputs: Outputs = await self._outcome(job)
+        return Answers(self.id, self.version.manifest, outputs)
+
+    async def explain(
+        self, files: Sequence[bytes], question: Question, *, timeout_s: float | None = None
+    ) -> Explained:
+        """Wait for the answers to one caller's images, taken apart.
+
+        Args:
+            files: encoded images, at least one.
+            question: which combinations of classes to take apart.
+            timeout_s: seconds from now in which a run must have begun.
+
+        Raises:
+            ServiceError: as `submit` does, or the version cannot be taken apart.
+        """
+        explainer = self.version.explainer
+        if explainer is None or explainer.assignment is None:
+            raise _no_evidence(self.id)
+        future = self._loop.create_future()
+        job = Job(files, True, future, self._deadline(timeout_s), question=question)  # noqa: FBT003
+        evidence: Evidence = await self._outcome(job)
+        manifest = self.version.manifest
+        return Explained(self.id, manifest, evidence, question, explainer.assignment)
+
+    def _deadline(self, timeout_s: float | None) -> float | None:
+        return None if timeout_s is None else self._clock() + timeout_s
+
+    async def _outcome(self, job: Job) -> Any:  # noqa: ANN401  of the kind that the job asks for
+        """Let a job wait, and give what a worker makes of it."""
         if self._is_closed:
             raise _given_up(self.id)
-        deadline = None if timeout_s is None else self._clock() + timeout_s
-        job = Job(files, explain, self._loop.create_future(), deadline)
+        images = len(job.files)
         self._unanswered.add(job)
-        self._depth += len(files)
+        self._depth += images
         try:
             self._queue.put(job)
-            outputs: Outputs = await job.future
+            return await job.future
         finally:
             # Also for a caller who went away: its place must not stay taken.
             self._unanswered.discard(job)
-            self._depth -= len(files)
-        return Answers(self.id, self.version.manifest, outputs)
+            self._depth -= images
 
     def trouble(self) -> str | None:
         """Say what is wrong with the lane; None if it answers well."""
@@ -239,3 +290,12 @@ def _answer(job: Job, outcome: Outcome) -> None:
 def _given_up(version: VersionId) -> OurFaultError:
     detail = f"a worker of {version} does not answer; it is being replaced, try again"
     return OurFaultError("worker-lost", detail)
+
+
+def _no_evidence(version: VersionId) -> ConflictError:
+    detail = (
+        f"{version} has no graph that takes its scores apart; export and publish it anew "
+        "(goodserve-train export, goodserve-train publish), or ask /predict with explain=true for "
+        "the contributions of its layers"
+    )
+    return ConflictError("no-evidence", detail)

@@ -13,6 +13,7 @@ from model.artifact.outputs import Session
 from model.artifact.repository import ModelRepository, StoredVersion
 from model.artifact.version import VersionId
 from service.predict.anytime import Early, open_early
+from service.predict.evidence import Explainer, OpenGraph, open_explainer
 
 log = logging.getLogger("goodserve")
 
@@ -44,6 +45,22 @@ class RunSizes:
 
 
 @dataclass(frozen=True)
+class Further:
+    """What is made of the further graphs that a version may have.
+
+    Attributes:
+        early: when it may stop early; None: never.
+        open_graph: opens the graph that takes scores apart; None: they are not taken apart.
+    """
+
+    early: Early | None = None
+    open_graph: OpenGraph | None = None
+
+
+NOTHING_FURTHER = Further()
+
+
+@dataclass(frozen=True)
 class LoadedVersion:
     """A version that passed every check and is ready to answer.
 
@@ -52,12 +69,14 @@ class LoadedVersion:
         manifest: what is known about it.
         session: runs batches; several workers may call it at once.
         lone_session: runs one image as fast as it goes, while nothing else runs.
+        explainer: takes scores apart; None where the version has no graph for it.
     """
 
     id: VersionId
     manifest: Manifest
     session: Session
     lone_session: Session
+    explainer: Explainer | None = None
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -70,7 +89,7 @@ def load_version(
     wanted: VersionId,
     open_session: OpenSession,
     sizes: RunSizes,
-    early: Early | None = None,
+    further: Further = NOTHING_FURTHER,
 ) -> LoadedVersion:
     """Load one version and check it: hash, contract, golden inputs; then warm it.
 
@@ -79,7 +98,7 @@ def load_version(
         wanted: its name and version.
         open_session: opens its model.
         sizes: how it is run.
-        early: when it may stop early; None: never.
+        further: what is made of its further graphs.
 
     Raises:
         RepositoryError: it is missing, incomplete or corrupt.
@@ -90,10 +109,15 @@ def load_version(
     lone, own_lone = session, sizes.lone_threads > sizes.threads
     if own_lone:
         lone = _checked(stored, open_session, sizes.lone_threads)
-    loaded = LoadedVersion(stored.id, stored.manifest, session, lone)
+    explainer = None
+    if further.open_graph is not None:
+        largest = sizes.max_batch_size
+        explainer = open_explainer(stored, further.open_graph, sizes.threads, largest)
+    loaded = LoadedVersion(stored.id, stored.manifest, session, lone, explainer)
     # The first run of a size allocates its arena: better here than under a request.
     lone(np.zeros((1, *loaded.shape), np.uint8))
     session(np.zeros((sizes.max_batch_size, *loaded.shape), np.uint8))
+    early = further.early
     if early is None:
         return loaded
     if stored.manifest.anytime is None:

@@ -1,8 +1,10 @@
 """The service without HTTP: encoded images in, answers out."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from service.predict.lane import Answers
+from model.artifact.manifest import Manifest
+from service.predict.evidence import Question
+from service.predict.lane import Answers, Explained
 from service.predict.lanes import Lanes
 
 
@@ -37,5 +39,29 @@ class Predictor:
         lane = self._lanes.lease(len(files), timeout_s)
         try:
             return await lane.submit(files, explain=explain, timeout_s=timeout_s)
+        finally:
+            lane.release()
+
+    async def explain(
+        self,
+        files: Sequence[bytes],
+        ask: Callable[[Manifest], Question],
+        *,
+        timeout_s: float | None = None,
+    ) -> Explained:
+        """Classify images and take their scores apart, all by one version.
+
+        Args:
+            files: encoded images, at least one.
+            ask: says what to take apart, once it is known which classes there are.
+            timeout_s: seconds that the caller will wait; what cannot be run by then is refused.
+
+        Raises:
+            ServiceError: see `service.errors`; nothing else is raised.
+        """
+        lane = self._lanes.lease(len(files), timeout_s)
+        try:
+            question = ask(lane.version.manifest)
+            return await lane.explain(files, question, timeout_s=timeout_s)
         finally:
             lane.release()

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from model.artifact.evidence import Evidence
 from model.artifact.image import Pixels
 from model.artifact.outputs import CONTRIBUTIONS, PROBABILITIES, SCORES, Outputs
 from service.errors import DeadlineError, OurFaultError, ServiceError
@@ -18,7 +19,7 @@ from service.predict.loading import LoadedVersion
 
 log = logging.getLogger("goodserve")
 
-Outcome = Outputs | ServiceError
+Outcome = Outputs | Evidence | ServiceError
 Deliver = Callable[[list[tuple[Job, Outcome]]], None]
 
 # Weight of the newest batch in the moving average: after about twenty batches the old pace
@@ -133,9 +134,24 @@ class Worker:
                 self._hooks.decode_aside(job)
             except ServiceError as error:
                 outcomes.append((job, error))
-        if ready:
-            outcomes += self._run(ready)
-        return outcomes
+        plain = [each for each in ready if each[0].question is None]
+        if plain:
+            outcomes += self._run(plain)
+        # Alone: they ask for different things, and take longer than a neighbour would wait.
+        return outcomes + [self._explained(*each) for each in ready if each[0].question is not None]
+
+    def _explained(self, job: Job, pixels: Pixels) -> tuple[Job, Outcome]:
+        """Answer a job and take its scores apart."""
+        explainer, question = self._version.explainer, job.question
+        assert explainer is not None  # noqa: S101  the lane refused it otherwise
+        assert question is not None  # noqa: S101  the caller made sure
+        try:
+            self._hooks.on_batch(len(pixels))
+            evidence = explainer(pixels, question)
+        except Exception:  # onnxruntime's own errors share no public base
+            log.exception("taking %d images apart failed", len(pixels))
+            return job, self._failed("a run failed")
+        return job, evidence if evidence.is_finite() else self._failed("it answered NaN")
 
     def _run(self, ready: Sequence[tuple[Job, Pixels]]) -> list[tuple[Job, Outcome]]:
         """Run jobs together; if that fails, each alone, so that none harms another."""

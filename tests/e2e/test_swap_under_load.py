@@ -59,7 +59,7 @@ def publish_again_and_again(repository: ModelRepository, models: list[SmallModel
     for turn in range(SWAPS):
         time.sleep(SECONDS / (SWAPS + 1))
         small = models[(turn + 1) % len(models)]
-        repository.activate(repository.publish("colours", small.model, small.manifest))
+        repository.activate(repository.publish("colours", *small.published))
 
 
 def test_two_hundred_requests_a_second_through_five_swaps(

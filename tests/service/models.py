@@ -29,7 +29,7 @@ def filled_repository(root: Path, small_models: Sequence[SmallModel]) -> ModelRe
     """Publish every model as `colours`, and activate the first."""
     repository = ModelRepository(root)
     for small in small_models:
-        repository.publish("colours", small.model, small.manifest)
+        repository.publish("colours", *small.published)
     repository.activate(VersionId("colours", "1"))
     return repository
 

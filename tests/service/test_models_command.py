@@ -75,7 +75,7 @@ def test_verify_makes_the_services_own_checks(
 
     assert models(repository, "verify", "colours/4") == 2
     assert "golden inputs do not reproduce" in capsys.readouterr().err
-    repository.publish("colours", small_models[0].model, small_models[0].manifest)
+    repository.publish("colours", *small_models[0].published)
     assert models(repository, "verify") == 2
     assert "colours/5 is sound" in capsys.readouterr().out
 

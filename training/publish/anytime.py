@@ -107,7 +107,8 @@ def cut_in_two(stored: StoredVersion, validation: Split, prefix_layers: int | No
     anytime = _described(stages, temperature, thresholds)
     stopped = tuple(_stopped(each, top, early, whole, labels) for each in thresholds)
     manifest = Manifest.model_validate({**stored.manifest.model_dump(), "anytime": anytime})
-    graphs = {PREFIX_FILE: stages.prefix, SUFFIX_FILE: stages.suffix}
+    parts = {PREFIX_FILE: stages.prefix, SUFFIX_FILE: stages.suffix}
+    graphs = {**stored.graphs, **parts}
     accuracy = float((whole == labels).mean())
     return Cut(manifest, graphs, len(labels), accuracy, stopped)
 

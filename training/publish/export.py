@@ -1,16 +1,19 @@
 """From a trained run to one ONNX file and its manifest, refused unless both say the same."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from torch import Tensor
 
 from model.artifact.checks import check_answers
+from model.artifact.evidence import EVIDENCE_FILE
 from model.artifact.manifest import Manifest
-from model.artifact.outputs import ContractError, Session, Stage
+from model.artifact.outputs import ContractError, Graph, Session, Stage
+from model.network.evidence import can_show_evidence
 from training.errors import ExportError
 from training.publish.describe import describe_model
+from training.publish.evidence import check_parts, to_evidence
 from training.publish.graph import to_onnx
 from training.publish.parity import check_parity
 from training.results.trained import TrainedModel
@@ -26,12 +29,14 @@ class Exported:
         manifest: what is known about it.
         worst: the largest difference between torch and onnxruntime over all outputs.
         n: the real images on which they were compared.
+        graphs: the further graphs that the manifest names, by file.
     """
 
     model: bytes
     manifest: Manifest
     worst: float
     n: int
+    graphs: Mapping[str, bytes]
 
 
 def export(trained: TrainedModel, settings: FitSettings, images: Tensor) -> Exported:
@@ -43,8 +48,8 @@ def export(trained: TrainedModel, settings: FitSettings, images: Tensor) -> Expo
         images: `(N, H, W, 3)`, uint8, real ones.
 
     Raises:
-        ExportError: an output differs by over 1e-4, an image gets another class, or
-            contributions do not sum to scores.
+        ExportError: an output differs by over 1e-4, an image gets another class, or parts do
+            not sum to scores.
     """
     model = to_onnx(trained.network)
     session = onnx_session(model)
@@ -54,7 +59,13 @@ def export(trained: TrainedModel, settings: FitSettings, images: Tensor) -> Expo
         check_answers(manifest, session)
     except ContractError as error:
         raise ExportError(str(error)) from error
-    return Exported(model, manifest, worst, len(images))
+    graphs = {}
+    if can_show_evidence(trained.network):
+        graph, described = to_evidence(trained.network)
+        check_parts(trained.network, onnx_graph(graph), images.numpy(), described)
+        manifest = manifest.model_copy(update={"evidence": described})
+        graphs = {EVIDENCE_FILE: graph}
+    return Exported(model, manifest, worst, len(images), graphs)
 
 
 def onnx_session(model: bytes) -> Session:
@@ -66,6 +77,17 @@ def onnx_session(model: bytes) -> Session:
     with _runtime_wanted():
         from model.artifact.runtime import OnnxSession  # noqa: PLC0415  onnxruntime is an extra
     return OnnxSession(model, "cpu")
+
+
+def onnx_graph(graph: bytes) -> Graph:
+    """Open a further graph of a version on the CPU with the runtime that serves it.
+
+    Raises:
+        ExportError: onnxruntime is not installed.
+    """
+    with _runtime_wanted():
+        from model.artifact.runtime import OnnxGraph  # noqa: PLC0415  onnxruntime is an extra
+    return OnnxGraph(graph, "cpu")
 
 
 def onnx_stage(graph: bytes) -> Stage:

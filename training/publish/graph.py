@@ -7,6 +7,7 @@ import numpy as np
 import onnx
 import torch
 from onnx import numpy_helper
+from torch import Tensor
 
 from model.artifact.outputs import BATCH_AXIS, CONTRIBUTIONS, INPUT_NAME, PROBABILITIES, SCORES
 from model.network.stack import ForwardForwardNetwork
@@ -26,18 +27,40 @@ def to_onnx(network: ForwardForwardNetwork) -> bytes:
     spec = network.spec
     # Two images: an example of one would fix the batch axis at 1.
     example = torch.zeros((2, spec.image_height, spec.image_width, 3), dtype=torch.uint8)
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it misses torchvision; we do not
+    names = [INPUT_NAME], [SCORES, PROBABILITIES, CONTRIBUTIONS]
+    return written(network, (example,), names, ({0: torch.export.Dim(BATCH_AXIS)},))
+
+
+def written(
+    module: torch.nn.Module,
+    example: tuple[Tensor, ...],
+    names: tuple[list[str], list[str]],
+    axes: tuple[dict[int, torch.export.Dim], ...],
+) -> bytes:
+    """Write a module in evaluation mode as one ONNX file.
+
+    Args:
+        module: whose forward pass is written.
+        example: its inputs, of any size on the dynamic axes but 0 and 1.
+        names: of the inputs and of the outputs.
+        axes: the dynamic axes of each input.
+
+    Raises:
+        ExportError: torch gave nothing.
+    """
+    for noisy in ("torch.onnx", "onnxscript"):  # one misses torchvision; we do not
+        logging.getLogger(noisy).setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter's own deprecations are not ours to mend
         program = torch.onnx.export(
-            network.eval(),
-            (example,),
+            module.eval(),
+            example,
             dynamo=True,
             opset_version=OPSET,
             external_data=False,
-            input_names=[INPUT_NAME],
-            output_names=[SCORES, PROBABILITIES, CONTRIBUTIONS],
-            dynamic_shapes=({0: torch.export.Dim(BATCH_AXIS)},),
+            input_names=names[0],
+            output_names=names[1],
+            dynamic_shapes=axes,
             verbose=False,
         )
     if program is None:

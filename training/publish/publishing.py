@@ -14,7 +14,8 @@ from training.publish.target import Target
 def write_export(exported: Exported, folder: Path) -> Path:
     """Write an export into a folder; return the path of its ONNX file."""
     folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(folder / MODEL_FILE, exported.model)
+    for name, graph in {MODEL_FILE: exported.model, **exported.graphs}.items():
+        write_atomically(folder / name, graph)
     content = exported.manifest.model_dump_json(indent=1).encode() + b"\n"
     write_atomically(folder / MANIFEST_FILE, content)
     return folder / MODEL_FILE
@@ -30,12 +31,13 @@ def publish_export(folder: Path, target: Target) -> VersionId:
     try:
         model = (folder / MODEL_FILE).read_bytes()
         manifest = Manifest.model_validate_json((folder / MANIFEST_FILE).read_bytes())
+        graphs = {name: (folder / name).read_bytes() for name in manifest.graphs}
     except (OSError, ValueError) as error:
         reason = str(error).partition("\n")[0]
         message = f"{folder} holds no export to publish: {reason}; run goodserve-train export first"
         raise CheckpointError(message) from error
     repository = ModelRepository(target.root)
-    published = repository.publish(target.name, model, manifest)
+    published = repository.publish(target.name, model, manifest, graphs)
     if target.activate:
         repository.activate(published)
     return published

@@ -24,7 +24,7 @@ def test_an_export_is_published_read_and_checked(
     repository: ModelRepository, small_models: list[SmallModel]
 ) -> None:
     """A version goes from training through the repository to a session that reproduces it."""
-    published = repository.publish("colours", small_models[0].model, small_models[0].manifest)
+    published = repository.publish("colours", *small_models[0].published)
 
     stored = repository.read(published)
     session = OnnxSession(stored.model, "cpu")

@@ -24,7 +24,7 @@ from model.artifact.repository import ModelRepository
 from model.artifact.runtime import OnnxSession, OnnxStage
 from model.artifact.version import VersionId
 from service.predict.anytime import AnytimeSession, Depth, Early
-from service.predict.loading import RunSizes, load_version
+from service.predict.loading import Further, RunSizes, load_version
 from tests.model.artifact.tiny import TinyStages, tiny_model, tiny_stages
 from tests.pictures import coloured, encoded
 from tests.service.fakes import FakeSession, fake_manifest
@@ -184,7 +184,8 @@ def load(repository: ModelRepository, version: str, early: Early | None) -> Any:
     """Load a version for the CPU, with a session of its own for lone images."""
     sizes = RunSizes(max_batch_size=4, threads=1, lone_threads=2)
     wanted = VersionId("colours", version)
-    return load_version(repository, wanted, lambda m, t: OnnxSession(m, "cpu", t), sizes, early)
+    further = Further(early)
+    return load_version(repository, wanted, lambda m, t: OnnxSession(m, "cpu", t), sizes, further)
 
 
 def on_cpu(graph: bytes, threads: int) -> OnnxStage:

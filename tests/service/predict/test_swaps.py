@@ -242,7 +242,7 @@ def test_only_the_manifests_own_labels_are_told(
     labels = ("azure", "lime", "scarlet")
     renamed = small_models[0].manifest.model_copy(update={"labels": labels})
     small = dataclasses.replace(small_models[0], manifest=renamed)
-    repository.publish("colours", small.model, small.manifest)
+    repository.publish("colours", *small.published)
 
     with served(app_on(tmp_path)) as client:
         repository.activate(VersionId("colours", "2"))

@@ -1,0 +1,164 @@
+"""What every request with images passes through: admission, body, answer, errors; no framework."""
+
+import asyncio
+import logging
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from fastapi import Response
+
+from service.errors import BusyError, ServiceError, UnprocessableError
+from service.http.body import BodyLimits, Receive, read_body
+from service.http.form import Form, parse_form
+from service.http.problems import problem_of, unexpected
+from service.metrics import Metrics, outcome_of
+from service.predict.admission import Admission
+from service.predict.predictor import Predictor
+
+log = logging.getLogger("goodserve")
+
+Scope = MutableMapping[str, Any]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+# Of the scope's extensions, between this and `service.http.protocol`: how to cancel a request,
+# and that it was turned away.
+CANCEL, REFUSED = "goodserve.cancel", "goodserve.refused"
+# Of the lifespan's state: a function that answers instead of the endpoint, or gives None.
+TURN_AWAY = "goodserve.turn_away"
+TIMEOUT_HEADER = b"x-request-timeout-ms"
+
+
+class Asked(NamedTuple):
+    """What a request asks.
+
+    Attributes:
+        form: its images, and the options beside them.
+        query: the query's bytes.
+        timeout_s: seconds that the caller will wait.
+        accept: the media types that the caller takes.
+    """
+
+    form: Form
+    query: bytes
+    timeout_s: float | None
+    accept: str
+
+
+class Answer(NamedTuple):
+    """The body of a 200, and its media type."""
+
+    body: bytes
+    media_type: bytes = b"application/json"
+
+
+@dataclass(frozen=True)
+class ImageEndpoint(ABC):
+    """Answers requests that hold images, as a plain ASGI application."""
+
+    predictor: Predictor
+    admission: Admission
+    limits: BodyLimits
+    metrics: Metrics
+
+    @abstractmethod
+    async def answer(self, asked: Asked) -> Answer:
+        """Answer what was asked.
+
+        Raises:
+            ServiceError: there is no answer.
+        """
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request: 200, or problem details."""
+        # The framework's error handlers are not above this: nothing may escape.
+        started = time.perf_counter()
+        answer: Answer | None = None
+        error: Exception | None = None
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101  a coroutine runs in a task
+        # The server calls it if the caller hangs up: nobody would read the answer.
+        scope["extensions"] = {CANCEL: task.cancel}
+        try:
+            answer = await self._answer(scope, receive)
+        except asyncio.CancelledError:
+            self.metrics.request("disconnected", time.perf_counter() - started)
+            return
+        except ServiceError as caught:
+            error = caught
+        except Exception as caught:  # a bug of ours, and this caller must not wait for ever
+            log.exception("answering a request failed")
+            error = caught
+        self.metrics.request(outcome_of(error), time.perf_counter() - started)
+        if answer is not None:
+            await _send(send, answer)
+        elif error is not None:
+            if isinstance(error, BusyError):
+                scope["extensions"][REFUSED] = True
+            await _respond(error)(scope, receive, send)
+
+    def turn_away(self) -> Response | None:
+        """Refuse a request of which nothing is known yet, if too much waits already."""
+        try:
+            self.predictor.check_wait()
+        except BusyError as error:
+            self.metrics.request(outcome_of(error), 0.0)
+            return problem_of(error)
+        return None
+
+    async def _answer(self, scope: Scope, receive: Receive) -> Answer:
+        """Read a request and answer it.
+
+        Raises:
+            ServiceError: there is no answer.
+        """
+        head = _headers(scope)
+        with self.admission.admit() as take:
+            data = await read_body(receive, head.declared, self.limits, take)
+            form = await parse_form(head.content_type, data, self.limits.max_images)
+            query = scope["query_string"]
+            return await self.answer(Asked(form, query, head.timeout_s, head.accept))
+
+
+class _Head(NamedTuple):
+    content_type: str
+    declared: int | None
+    timeout_s: float | None
+    accept: str
+
+
+def _headers(scope: Scope) -> _Head:
+    """Pick the headers that count.
+
+    Raises:
+        UnprocessableError: the timeout is no whole number of milliseconds.
+    """
+    content_type, declared, timeout_s, accept = "", None, None, ""
+    for name, value in scope["headers"]:
+        if name == b"content-type":
+            content_type = value.decode("latin-1")
+        elif name == b"content-length" and value.isdigit():
+            declared = int(value)
+        elif name == b"accept":
+            accept = value.decode("latin-1")
+        elif name == TIMEOUT_HEADER:
+            if not value.isdigit():
+                detail = "X-Request-Timeout-Ms must be a whole number of milliseconds"
+                raise UnprocessableError("bad-timeout", detail)
+            timeout_s = int(value) / 1000
+    return _Head(content_type, declared, timeout_s, accept)
+
+
+def _respond(error: Exception) -> Response:
+    return problem_of(error) if isinstance(error, ServiceError) else unexpected()
+
+
+async def _send(send: Send, answer: Answer) -> None:
+    headers = [
+        (b"content-type", answer.media_type),
+        (b"content-length", str(len(answer.body)).encode()),
+    ]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body})

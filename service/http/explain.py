@@ -1,0 +1,122 @@
+"""`POST /explain`: scores taken apart by layer, channel and position, as numbers or a picture."""
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+from urllib.parse import parse_qsl
+
+import numpy as np
+from pydantic import ValidationError
+
+from model.artifact.manifest import Manifest
+from service.errors import UnprocessableError, describe
+from service.http.endpoint import Answer, Asked, ImageEndpoint
+from service.http.overlay import draw
+from service.http.parts import word_parts
+from service.http.schemas import ExplainOptions
+from service.predict.evidence import Question
+
+PNG = "image/png"
+MOST_CLASSES = 16
+_LISTS = ("classes",)
+
+
+class ExplainEndpoint(ImageEndpoint):
+    """Takes the answers to the images of one request apart."""
+
+    async def answer(self, asked: Asked) -> Answer:
+        """Give the parts as JSON, or one image's evidence as a picture.
+
+        Raises:
+            ServiceError: there is no answer.
+        """
+        options = _options(asked.query, asked.form.options)
+        wants_picture = PNG in asked.accept
+        if wants_picture and len(asked.form.images) != 1:
+            detail = f"{PNG} shows one image, this request has {len(asked.form.images)}"
+            raise UnprocessableError("one-image", detail)
+        explained = await self.predictor.explain(
+            asked.form.images, partial(question, options=options), timeout_s=asked.timeout_s
+        )
+        if wants_picture:
+            picture = partial(draw, explained, asked.form.images[0], options.layer)
+            return Answer(await asyncio.to_thread(picture), PNG.encode())
+        # A map has a thousand numbers: the event loop has others to answer.
+        return Answer(await asyncio.to_thread(word_parts, explained, options.channels))
+
+
+def question(manifest: Manifest, options: ExplainOptions) -> Question:
+    """Say what to take apart: the classes asked for, or the most probable one.
+
+    Raises:
+        UnprocessableError: a class or a layer is unknown, or there are too many.
+    """
+    labels = manifest.labels
+    place = _places(labels)
+    if options.layer is not None and options.layer not in {each.name for each in manifest.layers}:
+        known = ", ".join(each.name for each in manifest.layers)
+        detail = f"there is no layer {options.layer[:50]!r}; there are {known}"
+        raise UnprocessableError("unknown-layer", detail)
+    wanted = [place(label) for label in _split(options.classes, labels)]
+    pair = [place(label) for label in _split(options.contrast, labels)]
+    if options.contrast and len(pair) != 2:  # noqa: PLR2004  a pair
+        raise UnprocessableError("bad-contrast", "contrast takes two classes: contrast=A,B")
+    count = len(wanted) + bool(pair) or 1
+    if count > MOST_CLASSES:
+        detail = f"{count} classes are asked for, the limit is {MOST_CLASSES}"
+        raise UnprocessableError("too-many-classes", detail)
+    by_class = np.zeros((count, len(labels)), np.float32)
+    by_rank = np.zeros_like(by_class)
+    for row, column in enumerate(wanted):
+        by_class[row, column] = 1
+    if pair:
+        by_class[-1, pair[0]] += 1
+        by_class[-1, pair[1]] -= 1
+    elif not wanted:
+        by_rank[0, 0] = 1
+    return Question(by_class, by_rank)
+
+
+def _places(labels: tuple[str, ...]) -> Callable[[str], int]:
+    """Give what finds a label's place."""
+    places = {label: place for place, label in enumerate(labels)}
+
+    def place(label: str) -> int:
+        if label not in places:
+            some = ", ".join(labels[:20]) + (", ..." if len(labels) > 20 else "")  # noqa: PLR2004
+            detail = f"there is no class {label[:50]!r}; there are {some}"
+            raise UnprocessableError("unknown-class", detail)
+        return places[label]
+
+    return place
+
+
+def _split(values: tuple[str, ...] | str, labels: tuple[str, ...]) -> list[str]:
+    """Take lists apart at commas, unless one is a label that has a comma itself."""
+    given = (values,) if isinstance(values, str) else values
+    known = set(labels)
+    parts = [[each] if each in known else each.split(",") for each in given if each]
+    return [part.strip() if part not in known else part for each in parts for part in each]
+
+
+def _options(query: bytes, beside: dict[str, object]) -> ExplainOptions:
+    """Read the query, in which a list may be given at once or piece by piece.
+
+    Raises:
+        UnprocessableError: an option is unknown or out of range, or stands in the body.
+    """
+    if beside:
+        names = ", ".join(beside)
+        detail = f"{names}: the options of /explain stand in the query"
+        raise UnprocessableError("bad-option", detail)
+    given: dict[str, Any] = {}
+    for name, value in parse_qsl(query.decode("latin-1"), keep_blank_values=True):
+        if name in _LISTS:
+            given[name] = (*given.get(name, ()), value)
+        else:
+            given[name] = value
+    try:
+        return ExplainOptions.model_validate(given)
+    except ValidationError as error:
+        raise UnprocessableError("bad-option", describe(error)) from error

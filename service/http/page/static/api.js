@@ -1,0 +1,57 @@
+// The service's paths, as functions. Whatever fails becomes a Problem with a sentence for people.
+
+const TIMEOUT_MS = 60_000;
+
+export class Problem extends Error {
+  constructor(status, detail) {
+    super(detail);
+    this.status = status;
+  }
+}
+
+// Classifies one image: every class, each with the contributions of the layers.
+export async function predict(file) {
+  const answer = await post("predict?explain=true&top_k=1000000", file);
+  return { model: answer.model, ...answer.predictions[0] };
+}
+
+// Takes one class's score apart, and the difference of two if `other` is given.
+export async function explain(file, label, other) {
+  const options = new URLSearchParams({ classes: label, channels: "8" });
+  if (other) options.set("contrast", `${label},${other}`);
+  const answer = await post(`explain?${options}`, file);
+  return { model: answer.model, ...answer.explanations[0] };
+}
+
+export const models = async () => (await get("models")).json();
+export const metrics = async () => (await get("metrics")).text();
+
+// Says what serves; 503 is an answer here, too: it has the reason.
+export async function ready() {
+  const response = await send("health/ready", {});
+  return response.json();
+}
+
+async function post(path, file) {
+  const body = new FormData();
+  body.append("image", file, file.name);
+  return (await checked(send(path, { method: "POST", body }))).json();
+}
+
+const get = (path) => checked(send(path, {}));
+
+async function send(path, options) {
+  try {
+    return await fetch(path, { ...options, signal: AbortSignal.timeout(TIMEOUT_MS) });
+  } catch (error) {
+    const reason = error.name === "TimeoutError" ? "did not answer in time" : "cannot be reached";
+    throw new Problem(0, `The service ${reason}.`);
+  }
+}
+
+async function checked(sent) {
+  const response = await sent;
+  if (response.ok) return response;
+  const problem = await response.json().catch(() => ({}));
+  throw new Problem(response.status, problem.detail ?? `The service answered ${response.status}.`);
+}

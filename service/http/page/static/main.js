@@ -1,0 +1,217 @@
+// The page: what a person does here, and what follows. All else lies in the modules it imports.
+
+import { layersOf, showBars, showChannels, showClasses, showContrasts } from "./answer.js";
+import { byId, element, percent, signed, tell } from "./elements.js";
+import { Picture, showPictures } from "./images.js";
+import { lookAtMetrics } from "./live.js";
+import { lookAtModels, nameOf } from "./models.js";
+import { cellAt, drawImage, drawOverlay, drawRamp, largest, strongestCell } from "./overlay.js";
+import { SAMPLES, asFile, drawn } from "./samples.js";
+
+const POLL_MS = 2000;
+const state = { pictures: [], shown: null, label: null, other: null, layer: 0, serving: null };
+let map = null; // the rows of numbers that the overlay shows
+
+// ---- bringing images
+
+async function add(files) {
+  const brought = [...files].map((file) => new Picture(file));
+  if (!brought.length) return;
+  state.pictures.push(...brought);
+  show(brought[0]);
+  await Promise.all(brought.map((each) => Promise.all([each.load(), each.ask()]).then(() => told(each))));
+}
+
+function told(picture) {
+  if (picture === state.shown) show(picture);
+  else list();
+}
+
+const list = () => showPictures(state.pictures, state.shown, show);
+
+function listen() {
+  for (const id of ["files", "camera"]) {
+    byId(id).onchange = ({ target }) => {
+      add(target.files);
+      target.value = ""; // so that the same file can be chosen again
+    };
+  }
+  document.onpaste = ({ clipboardData }) => add(clipboardData.files);
+  document.ondragover = (event) => {
+    event.preventDefault();
+    byId("drop").classList.add("over");
+  };
+  document.ondragleave = () => byId("drop").classList.remove("over");
+  document.ondrop = (event) => {
+    event.preventDefault();
+    byId("drop").classList.remove("over");
+    add(event.dataTransfer.files);
+  };
+  byId("clear").onclick = clear;
+}
+
+function offerSamples() {
+  for (const name of Object.keys(SAMPLES)) {
+    const canvas = drawn(name);
+    canvas.setAttribute("aria-hidden", "true");
+    const take = async () => add([await asFile(canvas, name)]);
+    byId("samples").append(element("button", { type: "button", onclick: take }, canvas, name));
+  }
+}
+
+function clear() {
+  Object.assign(state, { pictures: [], shown: null });
+  byId("result").hidden = true;
+  tell(byId("error"), "");
+  tell(byId("headline"), "No image yet: take one of the drawn samples to begin.");
+  list();
+  byId("files").focus();
+}
+
+// ---- showing an answer
+
+function show(picture) {
+  const { answer, error } = picture;
+  Object.assign(state, { shown: picture, label: answer?.label ?? null, other: null });
+  list();
+  byId("result").hidden = !answer;
+  tell(byId("error"), error && `${picture.file.name}: ${error}`);
+  tell(byId("headline"), headline(picture));
+  if (answer) explain();
+}
+
+function headline({ answer, error, file }) {
+  if (error) return `There is no answer for ${file.name}.`;
+  return answer ? `${answer.label}, ${percent(answer.probability)}` : `asking about ${file.name}`;
+}
+
+// Shows why: at once what the answer itself says, and the evidence as soon as it is there.
+async function explain() {
+  const { shown, label, other } = state;
+  const { answer } = shown;
+  describe(answer);
+  showClasses(answer.classes, label, choose);
+  showContrasts(answer.classes, label, other);
+  showEvidence(null);
+  let evidence = null;
+  try {
+    evidence = await shown.evidenceFor(label, other);
+  } catch (error) {
+    tell(byId("error"), error.message);
+  }
+  if (shown.answer !== answer) told(shown); // another version answered: all is new
+  else if (isStill(shown, label, other)) showEvidence(evidence);
+}
+
+const isStill = (shown, label, other) =>
+  shown === state.shown && label === state.label && other === state.other;
+
+function choose(label) {
+  Object.assign(state, { label, other: state.other === label ? null : state.other });
+  explain();
+  byId("class-list").querySelector("input:checked").focus();
+}
+
+function describe(answer) {
+  const { familiarity, is_familiar: isFamiliar } = answer;
+  tell(byId("answered"), `answered by ${nameOf(answer.model)}, ${answer.layers_used} layers ran`);
+  const known = isFamiliar === false ? "unlike what it learned from" : "like what it learned from";
+  const share = typeof familiarity === "number" ? ` (${familiarity.toFixed(3)})` : "";
+  tell(byId("familiarity"), familiarity === undefined ? "" : `This image is ${known}${share}.`);
+  compareVersions();
+}
+
+function compareVersions() {
+  const by = state.shown?.answer && nameOf(state.shown.answer.model);
+  const isOutdated = Boolean(by && state.serving && by !== state.serving);
+  byId("outdated").hidden = !isOutdated;
+  if (isOutdated) byId("outdated").firstElementChild.textContent = `${state.serving} serves now.`;
+}
+
+// ---- showing the evidence
+
+function showEvidence(evidence) {
+  const { shown, label, other } = state;
+  const layers = evidence?.layers ?? layersOf(shown.answer.classes, label, other);
+  const name = other ? `${label} over ${other}` : label;
+  const sum = evidence?.goodness ?? layers.reduce((total, each) => total + each.contribution, 0);
+  showBars(layers, sum, name);
+  showChannels(evidence?.channels);
+  tell(byId("evidence-title"), `Evidence for ${name}`);
+  tell(byId("note"), shown.withoutEvidence && `Layers only: ${shown.withoutEvidence}`);
+  tell(byId("residual"), evidence && `The parts and the score differ by ${rounding(evidence)}.`);
+  if (shown.pixels) drawImage(byId("picture"), shown.pixels);
+  byId("evidence").classList.toggle("plain", !evidence);
+  if (evidence) offerLayers(evidence);
+}
+
+const rounding = ({ residual }) => `${Math.abs(residual).toExponential(0)}, by rounding`;
+
+function offerLayers(evidence) {
+  const slider = byId("layer");
+  slider.max = evidence.layers.length;
+  state.layer = Math.min(state.layer, evidence.layers.length);
+  slider.value = state.layer;
+  slider.oninput = () => {
+    state.layer = Number(slider.value);
+    showLayer(evidence);
+  };
+  showLayer(evidence);
+}
+
+function showLayer(evidence) {
+  const layer = state.layer ? evidence.layers[state.layer - 1] : null;
+  const name = layer ? layer.layer : "all layers";
+  const part = `${name}, ${signed(layer ? layer.contribution : evidence.goodness)}`;
+  map = layer ? layer.map : evidence.map;
+  tell(byId("layer-name"), part);
+  byId("layer").setAttribute("aria-valuetext", part);
+  const most = largest(map);
+  tell(byId("least"), signed(-most, 4));
+  tell(byId("most"), signed(most, 4));
+  byId("legend").setAttribute("aria-label", `Blue is ${signed(-most, 4)}, white 0, orange ${signed(most, 4)}`);
+  if (state.shown.pixels) drawOverlay(byId("overlay"), state.shown.pixels, map, most);
+  const { row, column, value } = strongestCell(map);
+  const where = `row ${row + 1} of ${map.length}, column ${column + 1} of ${map[0].length}`;
+  byId("overlay").setAttribute("aria-label", `Evidence of ${name}: most, ${signed(value, 4)}, in ${where}`);
+  tell(byId("pointed"), "its evidence");
+}
+
+function point(event) {
+  const cell = map && cellAt(byId("overlay"), map, event);
+  const where = cell && `row ${cell.row + 1}, column ${cell.column + 1}: ${signed(cell.value, 4)}`;
+  tell(byId("pointed"), where || "its evidence");
+}
+
+// ---- watching the service
+
+async function watch() {
+  if (!document.hidden) {
+    try {
+      state.serving = await lookAtModels();
+      compareVersions();
+      await lookAtMetrics();
+    } catch (error) {
+      tell(byId("serving"), error.message);
+    }
+  }
+  setTimeout(watch, POLL_MS);
+}
+
+async function askAgain() {
+  const { shown } = state;
+  await shown.ask();
+  told(shown);
+}
+
+listen();
+offerSamples();
+drawRamp(byId("ramp"));
+byId("contrast").onchange = ({ target }) => {
+  Object.assign(state, { other: target.value || null });
+  explain();
+};
+byId("overlay").onpointermove = point;
+byId("overlay").onpointerleave = point;
+byId("again").onclick = askAgain;
+watch();

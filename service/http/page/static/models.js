@@ -1,0 +1,52 @@
+// What serves, what is published, and what was refused and why.
+
+import * as api from "./api.js";
+import { byId, element, percent, tell } from "./elements.js";
+
+// The list of versions reads files: it is asked for when something changed, else every so often.
+const LOOKS_BETWEEN_LISTS = 5;
+let last = "";
+let looks = 0;
+
+// Asks what serves and shows it; gives the serving version's name, or null.
+export async function lookAtModels() {
+  const ready = await api.ready();
+  const state = JSON.stringify(ready);
+  showState(ready);
+  if (state !== last || looks++ % LOOKS_BETWEEN_LISTS === 0) showVersions(await api.models(), ready);
+  last = state;
+  return ready.model ? nameOf(ready.model) : null;
+}
+
+export const nameOf = ({ name, version }) => `${name}/${version}`;
+
+function showState({ model, trouble, refused }) {
+  tell(byId("serving"), model ? `${nameOf(model)} serves` : "no version serves");
+  tell(byId("trouble"), trouble && `Trouble: ${trouble}`);
+  tell(byId("refused"), refused && `${refused.version} was refused: ${refused.reason}`);
+}
+
+function showVersions({ versions, device }, { refused }) {
+  const rows = versions.map((each) => versionRow(each, device, refused?.version));
+  byId("versions").tBodies[0].replaceChildren(...rows);
+}
+
+function versionRow(each, device, refused) {
+  const name = nameOf(each);
+  const cells = each.problem
+    ? [element("td", { colSpan: 4 }, each.problem)]
+    : [
+        `${percent(each.accuracy, 2)} of ${each.accuracy_n.toLocaleString("en")}`,
+        String(each.labels.length),
+        `${each.image_width} \u00d7 ${each.image_height}`,
+        each.created.slice(0, 10),
+      ].map((text) => element("td", {}, text));
+  const state = each.is_active ? `serves (${device})` : refused === name ? "refused" : "";
+  return element(
+    "tr",
+    { className: each.is_active ? "active" : "" },
+    element("th", { scope: "row" }, name),
+    element("td", {}, state),
+    ...cells,
+  );
+}
