@@ -1,6 +1,6 @@
 // The API's description for people: openapi.json as headings, tables and types.
 
-import { byId, element, tell } from "./elements.js";
+import { byId, element, prose, tell } from "./elements.js";
 
 const REFERENCE = "#/components/schemas/";
 
@@ -23,7 +23,7 @@ function showOperation(path, method, operation) {
   const id = `${method}${path.replaceAll(/[^\w]+/g, "-")}`;
   byId("contents").append(element("a", { href: `#${id}` }, name));
   const section = element("section", { id, "aria-label": name }, element("h2", {}, element("code", {}, name)));
-  section.append(element("p", {}, operation.description ?? operation.summary ?? ""));
+  section.append(element("p", {}, ...prose(operation.description ?? operation.summary ?? "")));
   section.append(...parametersOf(operation), ...bodyOf(operation), ...responsesOf(operation));
   byId("paths").append(section);
 }
@@ -48,7 +48,7 @@ function bodyOf({ requestBody }) {
 function responsesOf({ responses = {} }) {
   const rows = Object.entries(responses).map(([status, { description, content = {} }]) => {
     const types = Object.entries(content).map(([type, { schema }]) =>
-      element("div", {}, element("code", {}, type), " ", schema?.$ref ? reference(schema.$ref) : ""),
+      element("div", {}, element("code", {}, type), " ", schema ? typed(schema) : ""),
     );
     return [status, description, element("div", {}, ...types)];
   });
@@ -72,7 +72,7 @@ function typeOf(name, schema) {
     ...worded(each, each.description),
   ]);
   const [, table] = tableOf("", ["field", "type", "meaning"], rows);
-  return [title, element("p", {}, schema.description ?? ""), ...(table ? [table] : [])];
+  return [title, element("p", {}, ...prose(schema.description ?? "")), ...(table ? [table] : [])];
 }
 
 // Words a schema: its type with default and limits, and what it means.
@@ -92,6 +92,7 @@ function typed(schema) {
   const options = schema.anyOf ?? schema.oneOf;
   if (options) return joined(options.map(typed));
   if (schema.type === "array") return element("span", {}, "list of ", typed(schema.items));
+  if (schema.type === "object" && schema.title) return schema.title;
   return schema.format === "binary" ? "file" : (schema.type ?? "anything");
 }
 

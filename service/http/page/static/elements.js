@@ -26,4 +26,11 @@ export function signed(value, places = 3) {
   return (value < 0 ? "\u2212" : "+") + digits;
 }
 
-export const percent = (share, places = 1) => `${(100 * share).toFixed(places)} %`;
+export function percent(share, places = 1) {
+  return `${(100 * share).toFixed(places).replace("-", "\u2212")} %`;
+}
+
+// Turns `names` in backticks into code elements; all else stays text.
+export function prose(text) {
+  return text.split("`").map((part, place) => (place % 2 ? element("code", {}, part) : part));
+}

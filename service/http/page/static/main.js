@@ -139,13 +139,13 @@ function showEvidence(evidence) {
   showChannels(evidence?.channels);
   tell(byId("evidence-title"), `Evidence for ${name}`);
   tell(byId("note"), shown.withoutEvidence && `Layers only: ${shown.withoutEvidence}`);
-  tell(byId("residual"), evidence && `The parts and the score differ by ${rounding(evidence)}.`);
+  tell(byId("residual"), evidence && `The parts sum to the score, ${rounding(evidence)}.`);
   if (shown.pixels) drawImage(byId("picture"), shown.pixels);
   byId("evidence").classList.toggle("plain", !evidence);
   if (evidence) offerLayers(evidence);
 }
 
-const rounding = ({ residual }) => `${Math.abs(residual).toExponential(0)}, by rounding`;
+const rounding = ({ residual }) => `but for ${residual.toExponential(0)} of their size, by rounding`;
 
 function offerLayers(evidence) {
   const slider = byId("layer");

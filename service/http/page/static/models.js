@@ -37,7 +37,7 @@ function versionRow(each, device, refused) {
     ? [element("td", { colSpan: 4 }, each.problem)]
     : [
         `${percent(each.accuracy, 2)} of ${each.accuracy_n.toLocaleString("en")}`,
-        String(each.labels.length),
+        `${each.labels.length} classes`,
         `${each.image_width} \u00d7 ${each.image_height}`,
         each.created.slice(0, 10),
       ].map((text) => element("td", {}, text));
