@@ -132,4 +132,4 @@ def _endpoints(
         read_timeout_s=settings.read_timeout_s,
     )
     common = engine.predictor, admission, limits, metrics
-    return PredictEndpoint(*common), ExplainEndpoint(*common)
+    return PredictEndpoint(*common, settings.familiar_from), ExplainEndpoint(*common)

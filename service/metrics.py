@@ -16,11 +16,14 @@ from prometheus_client import (
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from model.artifact.version import VersionId
+from service.drift import Drift
 from service.errors import ClientError, DeadlineError, TryLaterError
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 _LATENCY_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+_PERCENTILE_BUCKETS = (1, 2, 5, 10, 25, 50, 75, 90, 100)
+_DRIFT_WINDOW = 1000
 _BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 
@@ -59,6 +62,20 @@ class Metrics:
             registry=own,
             multiprocess_mode="livemax",
         )
+        self._familiarity = Histogram(
+            "goodserve_familiarity_percentile",
+            "Percentage of the validation images that are less familiar, by version",
+            ["name", "version"],
+            buckets=_PERCENTILE_BUCKETS,
+            registry=own,
+        )
+        self._drift_index = Gauge(
+            "goodserve_drift_index",
+            "Population stability index of familiarity over the last thousand images",
+            registry=own,
+            multiprocess_mode="livemax",
+        )
+        self._drift, self._drift_of = Drift(_DRIFT_WINDOW), VersionId("none", "1")
         self._shown: VersionId | None = None
         self._read_depth: Callable[[], int] = lambda: 0
 
@@ -71,6 +88,16 @@ class Metrics:
         """Count one run of `size` images."""
         self._batch_size.observe(size)
 
+    def familiarity(self, version: VersionId, percentiles: list[float]) -> None:
+        """Count how familiar a version found the images of one request."""
+        if version != self._drift_of:
+            self._drift.forget()
+            self._drift_of = version
+        seen = self._familiarity.labels(version.name, version.version)
+        for percentile in percentiles:
+            seen.observe(percentile)
+        self._drift.note(percentiles)
+
     def watch_depth(self, depth: Callable[[], int]) -> None:
         """Say where to ask how many images wait, which `refresh` does: no request pays for it."""
         self._read_depth = depth
@@ -78,6 +105,7 @@ class Metrics:
     def refresh(self) -> None:
         """Take the gauges anew; another process' `render` reads what was taken here last."""
         self._depth.set(self._read_depth())
+        self._drift_index.set(self._drift.index())
 
     def swap(self, active: VersionId | None, *, succeeded: bool) -> None:
         """Count one attempt to load a version, and say which one serves."""

@@ -70,6 +70,12 @@ class Settings(BaseSettings):
         le=1,
         description="the same, while the expected wait is over half of max_wait_s",
     )
+    familiar_from: float = Field(
+        5.0,
+        ge=0,
+        le=100,
+        description="percentile of familiarity from which an image counts as familiar",
+    )
     max_concurrent_requests: int = Field(
         4096, ge=1, description="requests in flight at once; beyond: 429"
     )

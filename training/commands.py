@@ -8,6 +8,7 @@ from model.artifact.repository import ModelRepository
 from model.artifact.version import VersionId
 from training.data.dataset import Dataset
 from training.data.load import load_dataset
+from training.data.split import split_validation
 from training.errors import CheckpointError, ConfigError, DataError
 from training.fit.progress import Silent, Terminal
 from training.fit.start import resume_run, start_run
@@ -69,12 +70,16 @@ def evaluate(folder: Path, source: str | None) -> None:
 def export(folder: Path, out: Path) -> None:
     """Write `model.onnx` and `manifest.json`, checked against torch."""
     from training.publish.export import export as export_model  # noqa: PLC0415  loads onnx
+    from training.publish.familiarity import learn_familiarity  # noqa: PLC0415  likewise
 
     run = Run(folder)
     settings, trained = run.settings(), run.load_model()
     dataset = load_dataset(settings.data, settings.run.seed)
     _refuse_other_data(dataset, trained)
-    exported = export_model(trained, settings, dataset.test.images[:_COMPARED_IMAGES])
+    kept = split_validation(dataset.train, settings.data.validation_fraction, settings.run.seed)
+    familiar = learn_familiarity(trained.network, *kept)
+    compared = dataset.test.images[:_COMPARED_IMAGES]
+    exported = export_model(trained, settings, compared, familiar)
     path = write_export(exported, out)
     print(
         f"exported {path} ({len(exported.model):,} bytes); onnxruntime agrees "

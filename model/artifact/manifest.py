@@ -20,8 +20,10 @@ from pydantic import Field, model_validator
 
 from model.artifact.anytime import Anytime, Sha256
 from model.artifact.evidence import EVIDENCE_FILE, EvidenceGraph
+from model.artifact.familiarity import FamiliarityScale
 from model.artifact.image import Pixels
 from model.artifact.outputs import (
+    FAMILIARITY,
     ContractError,
     Frozen,
     Scores,
@@ -141,6 +143,7 @@ class Manifest(Frozen):
         golden: inputs with their expected scores.
         anytime: the network cut in two, where it may stop early.
         evidence: the graph that takes scores apart, where there is one.
+        familiarity: how validation images score, where the graph has that output.
     """
 
     format: Literal[1] = 1
@@ -162,6 +165,7 @@ class Manifest(Frozen):
     # Further graphs are fields that default to none, so that older versions stay valid.
     anytime: Anytime | None = None
     evidence: EvidenceGraph | None = None
+    familiarity: FamiliarityScale | None = None
 
     @property
     def graphs(self) -> Mapping[str, str]:
@@ -184,6 +188,10 @@ class Manifest(Frozen):
             raise ValueError(str(error)) from error
         if any(len(golden.scores) != len(self.labels) for golden in self.golden):
             message = f"every golden input needs {len(self.labels)} scores"
+            raise ValueError(message)
+        names = {spec.name for spec in self.outputs}
+        if (self.familiarity is None) == (FAMILIARITY in names):
+            message = f"the output {FAMILIARITY!r} and its scale belong together"
             raise ValueError(message)
         if self.evidence is not None and len(self.evidence.grids) != len(self.layers):
             message = f"evidence of {len(self.evidence.grids)} layers, there are {len(self.layers)}"

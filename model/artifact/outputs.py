@@ -11,6 +11,8 @@ from model.artifact.image import Pixels
 
 INPUT_NAME = "images"
 SCORES, PROBABILITIES, CONTRIBUTIONS = "scores", "probabilities", "contributions"
+# Optional: (N,), how much an image is like those that the network learned from.
+FAMILIARITY = "familiarity"
 # Of those sessions that may stop early, in `Outputs.optional`: (N,), int64, the layers that ran.
 LAYERS_USED = "layers_used"
 BATCH_AXIS = "N"
@@ -72,6 +74,7 @@ OUTPUTS: OutputTable = {
     SCORES: OutputKind(lambda _l, k: (BATCH_AXIS, k), required=True),
     PROBABILITIES: OutputKind(lambda _l, k: (BATCH_AXIS, k), required=True),
     CONTRIBUTIONS: OutputKind(lambda l, k: (BATCH_AXIS, l, k), required=True),  # noqa: E741
+    FAMILIARITY: OutputKind(lambda _l, _k: (BATCH_AXIS,), required=False),
 }
 
 

@@ -21,13 +21,14 @@ class Part(msgspec.Struct, gc=False):
     contribution: float
 
 
-def word(answers: Answers, top_k: int, *, explain: bool) -> bytes:
+def word(answers: Answers, top_k: int, *, explain: bool, familiar_from: float = 5.0) -> bytes:
     """Word one version's answers as JSON, in the form of `schemas.PredictResponse`.
 
     Args:
         answers: of n images.
         top_k: classes per image, most probable first; at most K are given.
         explain: whether to give the layers' contributions, which sum to the goodness.
+        familiar_from: the percentile from which an image counts as familiar.
     """
     outputs = answers.outputs
     scores = outputs.scores.tolist()
@@ -42,6 +43,9 @@ def word(answers: Answers, top_k: int, *, explain: bool) -> bytes:
     predictions = [_prediction(labels, *image) for image in zip(*columns, strict=True)]
     for prediction, count in zip(predictions, _layers_used(answers), strict=True):
         prediction["layers_used"] = count
+    for prediction, percentile in zip(predictions, answers.familiarity or (), strict=False):
+        prediction["familiarity"] = percentile
+        prediction["is_familiar"] = percentile >= familiar_from
     model = {"name": answers.id.name, "version": answers.id.version}
     return msgspec.json.encode({"model": model, "predictions": predictions})
 

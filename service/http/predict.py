@@ -1,6 +1,8 @@
 """`POST /predict`: classes and their probabilities."""
 
 import asyncio
+from dataclasses import dataclass
+from functools import partial
 from urllib.parse import parse_qsl
 
 from pydantic import ValidationError
@@ -14,8 +16,15 @@ from service.http.schemas import Options
 _DEFAULTS = Options()
 
 
+@dataclass(frozen=True)
 class PredictEndpoint(ImageEndpoint):
-    """Classifies the images of one request."""
+    """Classifies the images of one request.
+
+    Attributes:
+        familiar_from: the percentile from which an image counts as familiar.
+    """
+
+    familiar_from: float = 5.0
 
     async def answer(self, asked: Asked) -> Answer:
         """Give the answer's JSON.
@@ -27,10 +36,13 @@ class PredictEndpoint(ImageEndpoint):
         answers = await self.predictor.predict(
             asked.form.images, explain=options.explain, timeout_s=asked.timeout_s
         )
+        if answers.familiarity is not None:
+            self.metrics.familiarity(answers.id, answers.familiarity)
         top_k, explain = options.top_k, options.explain
+        worded = partial(word, answers, top_k, explain=explain, familiar_from=self.familiar_from)
         if is_large(answers, top_k, explain=explain):
-            return Answer(await asyncio.to_thread(word, answers, top_k, explain=explain))
-        return Answer(word(answers, top_k, explain=explain))
+            return Answer(await asyncio.to_thread(worded))
+        return Answer(worded())
 
 
 def _options(query: bytes, form: Form) -> Options:

@@ -62,6 +62,12 @@ class Prediction(BaseModel):
     probability: float
     classes: list[ClassScore]
     layers_used: int = Field(description="layers that ran: all, unless it stopped early")
+    familiarity: float | None = Field(
+        None, description="percentage of the validation images that are less familiar"
+    )
+    is_familiar: bool | None = Field(
+        None, description="whether that is at least the service's --familiar-from"
+    )
 
 
 class PredictResponse(BaseModel):

@@ -9,7 +9,7 @@ from typing import Any
 
 from model.artifact.evidence import Evidence, Floats
 from model.artifact.manifest import Manifest
-from model.artifact.outputs import Outputs
+from model.artifact.outputs import FAMILIARITY, Outputs
 from model.artifact.version import VersionId
 from service.errors import ConflictError, NotReadyError, OurFaultError, ServiceError
 from service.predict.batch import Job, JobQueue
@@ -48,11 +48,14 @@ class Answers:
         id: the version that answered.
         manifest: its labels and layers.
         outputs: n rows of each output that was asked for.
+        familiarity: of each image, the percentage of validation images that are less familiar;
+            None where the version, or an answer given early, does not say.
     """
 
     id: VersionId
     manifest: Manifest
     outputs: Outputs
+    familiarity: list[float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +162,8 @@ class Lane:
         """
         job = Job(files, explain, self._loop.create_future(), self._deadline(timeout_s))
         outputs: Outputs = await self._outcome(job)
-        return Answers(self.id, self.version.manifest, outputs)
+        manifest = self.version.manifest
+        return Answers(self.id, manifest, outputs, _familiarity(manifest, outputs))
 
     async def explain(
         self, files: Sequence[bytes], question: Question, *, timeout_s: float | None = None
@@ -290,6 +294,13 @@ def _answer(job: Job, outcome: Outcome) -> None:
 def _given_up(version: VersionId) -> OurFaultError:
     detail = f"a worker of {version} does not answer; it is being replaced, try again"
     return OurFaultError("worker-lost", detail)
+
+
+def _familiarity(manifest: Manifest, outputs: Outputs) -> list[float] | None:
+    scores = outputs.optional.get(FAMILIARITY)
+    if scores is None or manifest.familiarity is None:
+        return None
+    return [manifest.familiarity.percentile(score) for score in scores.tolist()]
 
 
 def _no_evidence(version: VersionId) -> ConflictError:

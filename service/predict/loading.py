@@ -9,7 +9,7 @@ import numpy as np
 
 from model.artifact.checks import check_answers
 from model.artifact.manifest import Manifest
-from model.artifact.outputs import Session
+from model.artifact.outputs import FAMILIARITY, Session
 from model.artifact.repository import ModelRepository, StoredVersion
 from model.artifact.version import VersionId
 from service.predict.anytime import Early, open_early
@@ -77,6 +77,11 @@ class LoadedVersion:
     session: Session
     lone_session: Session
     explainer: Explainer | None = None
+
+    @property
+    def also(self) -> tuple[str, ...]:
+        """Name what every answer carries beside scores and probabilities, where it can."""
+        return () if self.manifest.familiarity is None else (FAMILIARITY,)
 
     @property
     def shape(self) -> tuple[int, int, int]:

@@ -159,7 +159,8 @@ class Worker:
         # Concatenating copies, so a lone request is run as it is.
         batch = groups[0] if len(groups) == 1 else np.concatenate(groups)
         # One that asks is enough for the batch: L x K floats an image, less than a second run.
-        wanted = _EXPLAINED if any(job.explain for job, _ in ready) else _PLAIN
+        asked = _EXPLAINED if any(job.explain for job, _ in ready) else _PLAIN
+        wanted = (*asked, *self._version.also)
         try:
             outputs = self._inferred(batch, wanted)
         except Exception:  # onnxruntime's own errors share no public base

@@ -8,12 +8,21 @@ from torch import Tensor
 
 from model.artifact.checks import check_answers
 from model.artifact.evidence import EVIDENCE_FILE
+from model.artifact.familiarity import FamiliarityScale
 from model.artifact.manifest import Manifest
-from model.artifact.outputs import ContractError, Graph, Session, Stage
+from model.artifact.outputs import (
+    FAMILIARITY,
+    ContractError,
+    Graph,
+    Session,
+    Stage,
+    output_spec,
+)
 from model.network.evidence import can_show_evidence
 from training.errors import ExportError
 from training.publish.describe import describe_model
 from training.publish.evidence import check_parts, to_evidence
+from training.publish.familiarity import Familiar
 from training.publish.graph import to_onnx
 from training.publish.parity import check_parity
 from training.results.trained import TrainedModel
@@ -39,22 +48,30 @@ class Exported:
     graphs: Mapping[str, bytes]
 
 
-def export(trained: TrainedModel, settings: FitSettings, images: Tensor) -> Exported:
+def export(
+    trained: TrainedModel,
+    settings: FitSettings,
+    images: Tensor,
+    familiar: Familiar | None = None,
+) -> Exported:
     """Export a trained network and compare it with torch on real images.
 
     Args:
         trained: calibrated, in evaluation mode.
         settings: of its run, for the manifest.
         images: `(N, H, W, 3)`, uint8, real ones.
+        familiar: what tells familiar images, if the export should.
 
     Raises:
         ExportError: an output differs by over 1e-4, an image gets another class, or parts do
             not sum to scores.
     """
-    model = to_onnx(trained.network)
+    model = to_onnx(trained.network, familiar.network if familiar else None)
     session = onnx_session(model)
     worst = check_parity(trained.network, session, images.numpy())
     manifest = describe_model(trained, settings, model, session)
+    if familiar is not None:
+        manifest = _with_scale(manifest, familiar.scale)
     try:
         check_answers(manifest, session)
     except ContractError as error:
@@ -66,6 +83,12 @@ def export(trained: TrainedModel, settings: FitSettings, images: Tensor) -> Expo
         manifest = manifest.model_copy(update={"evidence": described})
         graphs = {EVIDENCE_FILE: graph}
     return Exported(model, manifest, worst, len(images), graphs)
+
+
+def _with_scale(manifest: Manifest, scale: FamiliarityScale) -> Manifest:
+    spec = output_spec(FAMILIARITY, len(manifest.layers), len(manifest.labels))
+    outputs = (*manifest.outputs, spec)
+    return manifest.model_copy(update={"outputs": outputs, "familiarity": scale})
 
 
 def onnx_session(model: bytes) -> Session:

@@ -9,7 +9,15 @@ import torch
 from onnx import numpy_helper
 from torch import Tensor
 
-from model.artifact.outputs import BATCH_AXIS, CONTRIBUTIONS, INPUT_NAME, PROBABILITIES, SCORES
+from model.artifact.outputs import (
+    BATCH_AXIS,
+    CONTRIBUTIONS,
+    FAMILIARITY,
+    INPUT_NAME,
+    PROBABILITIES,
+    SCORES,
+)
+from model.network.familiarity import LOOKED_AT, Familiarity, channel_activity
 from model.network.stack import ForwardForwardNetwork
 from training.errors import ExportError
 
@@ -18,8 +26,28 @@ OPSET = 20
 _TINY = 1e-19
 
 
-def to_onnx(network: ForwardForwardNetwork) -> bytes:
+class _WithFamiliarity(torch.nn.Module):
+    """A network that also says how familiar an image is."""
+
+    def __init__(self, network: ForwardForwardNetwork, familiarity: Familiarity) -> None:
+        super().__init__()
+        self.network, self.familiarity = network, familiarity
+        self._layer = min(LOOKED_AT, len(network.layers()) - 1)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        readouts = [block.read(found) for block, found in self.network.activities(images)]
+        answer = self.network.combine(torch.stack([r.scaled_goodness for r in readouts], dim=1))
+        spec = self.network.layers()[self._layer].spec
+        activity = channel_activity(readouts[self._layer], spec)
+        return *answer, self.familiarity(activity, readouts[-1].scaled_goodness)
+
+
+def to_onnx(network: ForwardForwardNetwork, familiarity: Familiarity | None = None) -> bytes:
     """Write the network in evaluation mode as one ONNX file with a dynamic batch.
+
+    Args:
+        network: gives scores, probabilities and contributions.
+        familiarity: gives that output too, if there is one.
 
     Raises:
         ExportError: torch gave nothing.
@@ -27,8 +55,12 @@ def to_onnx(network: ForwardForwardNetwork) -> bytes:
     spec = network.spec
     # Two images: an example of one would fix the batch axis at 1.
     example = torch.zeros((2, spec.image_height, spec.image_width, 3), dtype=torch.uint8)
-    names = [INPUT_NAME], [SCORES, PROBABILITIES, CONTRIBUTIONS]
-    return written(network, (example,), names, ({0: torch.export.Dim(BATCH_AXIS)},))
+    outputs = [SCORES, PROBABILITIES, CONTRIBUTIONS]
+    axes: tuple[dict[int, torch.export.Dim], ...] = ({0: torch.export.Dim(BATCH_AXIS)},)
+    if familiarity is None:
+        return written(network, (example,), ([INPUT_NAME], outputs), axes)
+    both = _WithFamiliarity(network, familiarity)
+    return written(both, (example,), ([INPUT_NAME], [*outputs, FAMILIARITY]), axes)
 
 
 def written(

@@ -97,8 +97,8 @@ def test_several_images_are_answered_in_their_order(client: httpx.Client) -> Non
     alone = [explain(client, body=file(seed)) for seed in range(3)]
     for together, single in zip(answer["explanations"], alone, strict=True):
         assert together["label"] == single["label"]
-        both = (each["evidence"][0]["map"] for each in (together, single))
-        np.testing.assert_allclose(*both, atol=1e-5)
+        ours, theirs = (each["evidence"][0]["map"] for each in (together, single))
+        np.testing.assert_allclose(ours, theirs, atol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,82 @@
+"""How much an image is like those that a network learned from, by what the pass computes anyway.
+
+Axes: N images, C channels of the layer that is looked at, K classes.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from model.network.block import Readout
+from model.network.spec import BlockSpec
+
+# The first layer that sees more than edges; how an image looks is told best there.
+LOOKED_AT = 1
+
+
+class FamiliarityFit(NamedTuple):
+    """What was learned of familiar images.
+
+    Attributes:
+        whitening: `(C, C)`, float32, turns channels' activity into independent directions of
+            variance 1 around their class's mean.
+        centres: `(K, C)`, float32, the classes' means in those directions.
+        energy: mean and standard deviation of the last layer's log-sum-exp, on validation.
+        distance: the same of the squared distance to the nearest centre.
+    """
+
+    whitening: Tensor
+    centres: Tensor
+    energy: tuple[float, float]
+    distance: tuple[float, float]
+
+
+class Familiarity(nn.Module):
+    """Scores images: high for what the network has learned, low for what it has not.
+
+    The last layer's total goodness says how much the image has of any class; the distance to
+    the nearest class in the channels of an early layer says whether it looks like a picture of
+    this data set at all. Only distances that are longer than usual count.
+
+    Source: energy after Liu et al. (NeurIPS 2020), distance after Lee et al. (NeurIPS 2018);
+        reading both from goodness, and the hinge that joins them, is ours.
+    """
+
+    def __init__(self, fit: FamiliarityFit) -> None:
+        """Keep what was learned."""
+        super().__init__()
+        self.register_buffer("whitening", fit.whitening)
+        self.register_buffer("centres", fit.centres)
+        self._energy, self._distance = fit.energy, fit.distance
+
+    def forward(self, activity: Tensor, last: Tensor) -> Tensor:
+        """Score images.
+
+        Args:
+            activity: `(N, C)`, float32, as `channel_activity` gives it.
+            last: `(N, K)`, float32, the last layer's scaled goodness.
+
+        Returns:
+            `(N,)`, float32.
+        """
+        mean, deviation = self._energy
+        energy = (torch.logsumexp(last, dim=1) - mean) / deviation
+        mean, deviation = self._distance
+        beyond = (self.distance(activity) - mean) / deviation - 1
+        return energy - beyond.clamp_min(0)
+
+    def distance(self, activity: Tensor) -> Tensor:
+        """Give the squared distance to the nearest class: `(N,)`, float32."""
+        return nearest(activity @ self.get_buffer("whitening"), self.get_buffer("centres"))
+
+
+def nearest(points: Tensor, centres: Tensor) -> Tensor:
+    """Give the squared distance from each point `(N, C)` to the nearest centre `(K, C)`: `(N,)`."""
+    squares = points.square().sum(1, keepdim=True) + centres.square().sum(1)
+    return (squares - 2 * points @ centres.T).amin(dim=1)
+
+
+def channel_activity(readout: Readout, spec: BlockSpec) -> Tensor:
+    """Average a layer's standardised activity over its regions: `(N, C)`, float32."""
+    return torch.unflatten(readout.standardised, -1, (spec.channels, -1)).mean(-1)

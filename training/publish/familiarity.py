@@ -1,0 +1,104 @@
+"""Learning what familiar images look like: from images learned from and validation images alone."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from model.artifact.familiarity import PERCENTILES, FamiliarityScale
+from model.network.familiarity import (
+    LOOKED_AT,
+    Familiarity,
+    FamiliarityFit,
+    channel_activity,
+)
+from model.network.stack import ForwardForwardNetwork
+from training.data.dataset import Split
+
+_BATCH = 250
+# More change the statistics of a few hundred channels by less than a hundredth.
+_MOST_LEARNED_FROM = 10_000
+_SHRINKAGE = 0.01
+
+
+class Familiar(NamedTuple):
+    """What scores images, and how validation images score.
+
+    Attributes:
+        network: gives the score.
+        scale: the validation images' percentiles.
+    """
+
+    network: Familiarity
+    scale: FamiliarityScale
+
+
+class _Read(NamedTuple):
+    activity: Tensor
+    last: Tensor
+
+
+def learn_familiarity(
+    network: ForwardForwardNetwork, learned: Split, validation: Split
+) -> Familiar:
+    """Find out how familiar images look to a network.
+
+    Args:
+        network: in evaluation mode, on the CPU.
+        learned: images it learned from; the first 10,000 are looked at.
+        validation: images it did not learn from.
+    """
+    kept = learned.take(torch.arange(min(len(learned), _MOST_LEARNED_FROM)))
+    seen, unseen = _read(network, kept), _read(network, validation)
+    whitening, centres = _whitened(seen.activity, kept.labels, network.spec.num_classes)
+    unscaled = Familiarity(FamiliarityFit(whitening, centres, (0.0, 1.0), (0.0, 1.0)))
+    fit = FamiliarityFit(
+        whitening,
+        centres,
+        _spread(torch.logsumexp(unseen.last, dim=1)),
+        _spread(unscaled.distance(unseen.activity)),
+    )
+    found = Familiarity(fit).eval()
+    with torch.no_grad():
+        scores = found(*unseen)
+    steps = torch.linspace(0, 1, PERCENTILES)
+    quantiles = torch.quantile(scores.double(), steps.double())
+    scale = FamiliarityScale(quantiles=tuple(quantiles.tolist()), n=len(scores))
+    return Familiar(found, scale)
+
+
+def _looked_at(network: ForwardForwardNetwork) -> int:
+    """Say which layer's channels are looked at, from 0."""
+    return min(LOOKED_AT, len(network.layers()) - 1)
+
+
+def _read(network: ForwardForwardNetwork, split: Split) -> _Read:
+    layer, activity, last = _looked_at(network), [], []
+    with torch.no_grad():
+        for start in range(0, len(split), _BATCH):
+            images = split.images[start : start + _BATCH]
+            readouts = [block.read(found) for block, found in network.activities(images)]
+            spec = network.layers()[layer].spec
+            activity.append(channel_activity(readouts[layer], spec))
+            last.append(readouts[-1].scaled_goodness)
+    return _Read(torch.cat(activity), torch.cat(last))
+
+
+def _whitened(activity: Tensor, labels: Tensor, num_classes: int) -> tuple[Tensor, Tensor]:
+    """Give the whitening `(C, C)` of what is left within classes, and the centres `(K, C)`."""
+    means = torch.stack([_mean(activity, labels == k) for k in range(num_classes)])
+    within = (activity - means[labels]).double()
+    covariance = within.T @ within / len(within)
+    size = max(float(covariance.diagonal().mean()), 1e-12)
+    covariance += _SHRINKAGE * size * torch.eye(len(covariance), dtype=torch.float64)
+    whitening = torch.linalg.cholesky(torch.linalg.inv(covariance)).float()
+    return whitening, means @ whitening
+
+
+def _mean(activity: Tensor, chosen: Tensor) -> Tensor:
+    """Average the chosen rows; where there is none, all of them."""
+    return activity[chosen].mean(0) if chosen.any() else activity.mean(0)
+
+
+def _spread(values: Tensor) -> tuple[float, float]:
+    return float(values.mean()), max(float(values.std()), 1e-6)
