@@ -11,8 +11,9 @@ from pydantic import ValidationError
 from model.artifact.outputs import ContractError
 from model.artifact.runtime import DeviceError
 from model.artifact.version import RepositoryError
-from service import models_command
-from service.errors import describe
+from service import models_command, pictures_command
+from service.errors import ServiceError, describe
+from service.pictures_command import PicturesError
 from service.processes.door import ListenError
 from service.processes.supervisor import StartError
 from service.serving import serve
@@ -30,6 +31,8 @@ app = App(
 )
 app.register_install_completion_command(add_to_startup=False)
 app.command(models_command.app)
+app.command(pictures_command.predict_pictures, name="predict")
+app.command(pictures_command.explain_pictures, name="explain")
 
 
 @app.command(name="serve")
@@ -52,10 +55,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ValidationError as error:  # the environment's
         print(f"goodserve: {describe(error, 'settings')}", file=sys.stderr)
         return 2
-    except (ContractError, DeviceError, RepositoryError) as error:
+    except (ContractError, DeviceError, RepositoryError, ServiceError) as error:
         print(f"goodserve: {error}", file=sys.stderr)
         return 2
-    except (ListenError, StartError) as error:  # not the caller's words, but the machine
+    except (
+        ListenError,
+        PicturesError,
+        StartError,
+    ) as error:  # not the caller's words, but the machine
         print(f"goodserve: {error}", file=sys.stderr)
         return 1
     except BrokenPipeError:  # whoever read has read enough

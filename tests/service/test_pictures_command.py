@@ -1,0 +1,116 @@
+"""`goodserve predict` and `goodserve explain` on real files, without a server."""
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from model.artifact.repository import ModelRepository
+from service.__main__ import main
+from tests.pictures import CLASSES, coloured
+from tests.service.models import filled_repository
+from tests.trained import SmallModel
+
+
+@pytest.fixture
+def repository(small_models: list[SmallModel], tmp_path: Path) -> ModelRepository:
+    """Fill a repository."""
+    return filled_repository(tmp_path / "models", small_models)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Write twenty pictures of each class, and one that is none."""
+    found = tmp_path / "pictures"
+    found.mkdir()
+    for label in CLASSES:
+        for seed in range(20):
+            coloured(label, seed).save(found / f"{label}-{seed:02}.png")
+    return found
+
+
+def run(command: str, repository: ModelRepository, *arguments: str) -> int:
+    """Run one command on a repository."""
+    return main([command, *arguments, "--repository", str(repository.root)])
+
+
+def test_predict_answers_a_folder_in_order(
+    repository: ModelRepository, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A JSON line for every picture, nearly all right, with familiarity."""
+    assert run("predict", repository, str(folder), "--format", "jsonl") == 0
+
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [row["path"] for row in rows] == [str(each) for each in sorted(folder.iterdir())]
+    right = [Path(row["path"]).name.startswith(row["label"]) for row in rows]
+    assert sum(right) >= 54
+    assert all(0 <= row["familiarity"] <= 100 for row in rows)
+
+
+@pytest.mark.parametrize(("form", "lines"), [("table", 2), ("csv", 3)])
+def test_predict_writes_tables(
+    repository: ModelRepository,
+    folder: Path,
+    capsys: pytest.CaptureFixture[str],
+    form: str,
+    lines: int,
+) -> None:
+    """A line each; CSV has a head."""
+    files = [str(folder / "red-00.png"), str(folder / "blue-00.png")]
+
+    assert run("predict", repository, *files, "--format", form) == 0
+
+    said = capsys.readouterr().out.splitlines()
+    assert len(said) == lines
+    assert "red-00.png" in said[-2]
+
+
+def test_a_file_that_is_no_picture_is_named_and_the_others_answered(
+    repository: ModelRepository, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Status 1, and what was wrong with which."""
+    (folder / "broken.png").write_bytes(b"no picture")
+
+    assert run("predict", repository, str(folder)) == 1
+
+    said = capsys.readouterr()
+    assert len(said.out.splitlines()) == 60
+    assert "broken.png: the bytes are not an image" in said.err
+    assert "1 pictures could not be read" in said.err
+
+
+def test_explain_writes_a_drawing_beside_each_picture(
+    repository: ModelRepository, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """At the picture's own size, above a legend; a second run does not explain drawings."""
+    for _ in range(2):
+        assert run("explain", repository, str(folder / "red-00.png")) == 0
+    assert run("predict", repository, str(folder)) == 0
+
+    target = folder / "red-00.evidence.png"
+    said = capsys.readouterr().out.splitlines()
+    assert said[:2] == [str(target)] * 2
+    assert len(said) == 62
+    with Image.open(target) as drawn:
+        assert drawn.height > 30
+
+
+def test_explain_takes_a_contrast_and_a_folder_for_its_drawings(
+    repository: ModelRepository, folder: Path, tmp_path: Path
+) -> None:
+    """The folder is made; an unknown class ends with status 1 and its reason."""
+    out = tmp_path / "drawn" / "here"
+    file = str(folder / "red-00.png")
+
+    assert run("explain", repository, file, "--contrast", "red,blue", "--out", str(out)) == 0
+    assert (out / "red-00.evidence.png").exists()
+    assert run("explain", repository, file, "--classes", "purple", "--out", str(out)) == 1
+
+
+def test_without_an_active_version_one_must_be_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The message says how."""
+    assert run("predict", ModelRepository(tmp_path), "x.png") == 2
+    assert "name one with --version" in capsys.readouterr().err
