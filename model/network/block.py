@@ -21,8 +21,8 @@ class Readout(NamedTuple):
             else the spec pools.
         standardised: `(N, D)`, float32, how much more active than usual each one is; where the
             readout does not standardise, `means` itself.
-        scaled_goodness: `(N, K)`, float32, the classes' scores by this layer alone; where it is
-            read standardised, each row sums to 0.
+        scaled_goodness: `(N, K)`, float32, the classes' scores by this layer alone; each row
+            sums to 0.
     """
 
     means: Tensor

@@ -85,11 +85,18 @@ def class_goodness(standardised: Tensor, assignment: Tensor) -> Tensor:
 
 
 def sum_weights(assignment: Tensor) -> Tensor:
-    """Give the weights of a plain sum: the assignment `(D, K)` itself.
+    """Give the weights of a plain sum over what the channel-regions say.
 
-    Source: arXiv 2606.09928.
+    Args:
+        assignment: `(D, K)`, each row sums to 1.
+
+    Returns:
+        `(D, K)`: `assignment - 1 / K`; each row sums to 0.
+
+    Source: arXiv 2606.09928; the subtracted 1 / K is ours. Loss and probabilities are the same
+        without it, but all classes' scores would be large and differ little.
     """
-    return assignment
+    return assignment - 1 / assignment.shape[1]
 
 
 def mean_weights(assignment: Tensor) -> Tensor:
@@ -99,12 +106,13 @@ def mean_weights(assignment: Tensor) -> Tensor:
         assignment: `(D, K)`, each row sums to 1, no column to 0.
 
     Returns:
-        `(D, K)`; each column sums to 1.
+        `(D, K)`: the columns over their sums, less each row's mean, so that it sums to 0.
 
     Source: the fixed channel groups of CwComp (AAAI 2024) and DeeperForward (ICLR 2025); for
-        an assignment that is not 0 or 1 it is ours.
+        an assignment that is not 0 or 1 it is ours, and so is the mean that is subtracted.
     """
-    return assignment / assignment.sum(0)
+    weights = assignment / assignment.sum(0)
+    return weights - weights.mean(1, keepdim=True)
 
 
 # The one place where a readout's name becomes code.

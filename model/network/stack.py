@@ -14,7 +14,7 @@ class Classification(NamedTuple):
     """What the network says of a batch.
 
     Attributes:
-        scores: `(N, K)`, float32; read standardised, each row sums to 0.
+        scores: `(N, K)`, float32, each row sums to 0.
         probabilities: `(N, K)`, float32, each row sums to 1.
         contributions: `(N, L, K)`, float32, which summed over L are the scores.
     """

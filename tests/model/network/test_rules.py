@@ -140,7 +140,7 @@ def test_a_concatenated_input_is_behind_the_layer_s_own_channels() -> None:
 
 
 def test_squared_mean_goodness_of_a_partition_is_cwcomp_s() -> None:
-    """The mean square over a class's channels and all positions."""
+    """The mean square over a class's channels and all positions, less that over all classes."""
     spec = dataclasses.replace(
         PAPER, assignment="fixed", squared=True, readout="mean", pooling=(1.0, 0.0, 0.0)
     )
@@ -150,7 +150,20 @@ def test_squared_mean_goodness_of_a_partition_is_cwcomp_s() -> None:
     goodness = block.read(activity).scaled_goodness
 
     expected = activity.view(3, 5, 2, 8, 6).square().mean((2, 3, 4))
-    torch.testing.assert_close(goodness, expected)
+    torch.testing.assert_close(goodness, expected - expected.mean(1, keepdim=True))
+
+
+def test_a_plain_score_gives_the_paper_s_probabilities() -> None:
+    """What is subtracted from all classes alike changes no softmax."""
+    block = settled(PAPER).layers()[3]
+    activity = torch.rand(3, 10, 8, 6)
+
+    readout = block.read(activity)
+
+    says = 0.94 * activity.mean((2, 3)) + 0.06 * activity.amax((2, 3))
+    paper_s = (says - 0.05 * activity.amin((2, 3))) @ block.assignment()
+    torch.testing.assert_close(readout.scaled_goodness.softmax(1), paper_s.softmax(1))
+    assert readout.scaled_goodness.sum(1).abs().max() < 1e-5
 
 
 def test_an_image_norm_makes_contrast_disappear() -> None:
