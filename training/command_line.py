@@ -11,6 +11,7 @@ from cyclopts import App, Group, Parameter
 from pydantic import Field
 
 from model.artifact.version import VersionId
+from training.compare.options import CompareOptions
 from training.publish.target import Publication
 from training.request import EXPORT_FOLDER, FitRequest
 from training.settings.presets import PresetName
@@ -88,7 +89,7 @@ class ObjectiveFlags(Section):
 
 # Frozen, so that one of each can be the default of every call.
 _DATA, _NETWORK, _OBJECTIVE = DataOptions(), NetworkSettings(), ObjectiveFlags()
-_OPTIMISER, _RUN = OptimiserSettings(), RunSettings()
+_OPTIMISER, _RUN, _COMPARE = OptimiserSettings(), RunSettings(), CompareOptions()
 _Flag = Parameter(negative=())
 
 
@@ -147,6 +148,44 @@ def _given(data: str | None, objective: ObjectiveFlags, *sections: Section) -> d
         flags |= section.model_dump(exclude_unset=True)
     terms = flags.pop("term", {})
     return flags | ({"objective": {"terms": terms}} if terms else {})
+
+
+@app.command
+def compare(  # noqa: PLR0913  each is a flag
+    data: str | None = None,
+    /,
+    *,
+    out: Path,
+    config: Path | None = None,
+    preset: PresetName | None = None,
+    options: Annotated[CompareOptions, _section("Comparison", 0)] = _COMPARE,
+    data_options: Annotated[DataOptions, _section("Data", 1)] = _DATA,
+    network: Annotated[NetworkSettings, _section("Network", 2)] = _NETWORK,
+    objective: Annotated[ObjectiveFlags, _section("Objective", 3)] = _OBJECTIVE,
+    optimiser: Annotated[OptimiserSettings, _section("Optimiser", 4)] = _OPTIMISER,
+    machine: Annotated[RunSettings, _section("Run", 5)] = _RUN,
+) -> None:
+    """Train the same network with and without each part of the method, and by backpropagation.
+
+    Each in a process of its own, one after the other; prints a table, writes JSON and a plot.
+
+    Args:
+        data: As for fit.
+        out: Folder for the results.
+        config: TOML file of settings, as for fit.
+        preset: Named settings, as for fit.
+        options: What is compared.
+        data_options: How the data are split and augmented.
+        network: Its shape.
+        objective: The local loss.
+        optimiser: How the weights are moved.
+        machine: Chance and device.
+    """
+    from training import commands  # noqa: PLC0415  torch takes seconds, --help needs none
+
+    flags = _given(data, objective, data_options, network, optimiser, machine)
+    flags |= {} if preset is None else {"preset": preset}
+    commands.compare(FitRequest(out, flags, config), options)
 
 
 @app.command

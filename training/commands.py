@@ -6,6 +6,9 @@ import torch
 
 from model.artifact.repository import ModelRepository
 from model.artifact.version import VersionId
+from training.compare.compare import compare as compare_variants
+from training.compare.compare import refuse_existing, store
+from training.compare.options import CompareOptions
 from training.data.dataset import Dataset
 from training.data.load import load_dataset
 from training.data.split import split_validation
@@ -47,6 +50,14 @@ def fit(request: FitRequest) -> None:
         out = request.folder / EXPORT_FOLDER
         export(request.folder, out)
         _publish(out, target)
+
+
+def compare(request: FitRequest, options: CompareOptions) -> None:
+    """Train every variant of the method, and print what came of it."""
+    settings = new_settings(request)
+    refuse_existing(request.folder)
+    lines = store(compare_variants(settings, options, print), request.folder)
+    print("\n".join(lines))
 
 
 def evaluate(folder: Path, source: str | None) -> None:

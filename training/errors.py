@@ -1,11 +1,12 @@
 """What can go wrong in training and is not a bug.
 
 TrainingError
-├── ConfigError      a setting is unknown, out of range or contradicts the run
-├── DataError        a data set is missing, damaged or too small
-├── CheckpointError  a run cannot be started, read or resumed
-├── DivergenceError  a loss is no number any more
-└── ExportError      the exported model does not say what the trained one says
+├── ConfigError       a setting is unknown, out of range or contradicts the run
+├── DataError         a data set is missing, damaged or too small
+├── CheckpointError   a run cannot be started, read or resumed
+├── DivergenceError   a loss is no number any more
+├── LostProcessError  a process of a comparison ended without an answer
+└── ExportError       the exported model does not say what the trained one says
 """
 
 
@@ -23,6 +24,10 @@ class DataError(TrainingError):
 
 class CheckpointError(TrainingError):
     """A run cannot be started, read or resumed."""
+
+
+class LostProcessError(TrainingError):
+    """A process of a comparison ended without an answer."""
 
 
 class DivergenceError(TrainingError):
