@@ -5,12 +5,12 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812  torch's own convention
-from captum.attr import IntegratedGradients
 from torch import Tensor
 
 from model.artifact.spread import Spread, spread
 from model.network.evidence import EvidenceNetwork
 from model.network.stack import ForwardForwardNetwork
+from training.compare.backprop import connected
 
 # Maps `(N, H, W)`, float32, for images `(N, H, W, 3)`, uint8, and classes `(N,)`, int64.
 Attribute = Callable[[Tensor, Tensor], Tensor]
@@ -58,7 +58,8 @@ def in_squares(maps: Tensor) -> Tensor:
 def scores_of(network: ForwardForwardNetwork, images: Tensor, classes: Tensor) -> Tensor:
     """Give the score of each image's class: `(N,)`, float32."""
     with torch.no_grad():
-        return network(images).scores.gather(1, classes[:, None])[:, 0]
+        scores: Tensor = network(images).scores
+        return scores.gather(1, classes[:, None])[:, 0]
 
 
 def _evidence(
@@ -73,7 +74,10 @@ def _evidence(
         maps = EvidenceNetwork(network)(images, asked, torch.zeros_like(asked)).maps
     size = images.shape[1], images.shape[2]
     chosen = maps if layer is None else (maps[layer],)
-    return torch.from_numpy(np.sum([spread(m[:, 0].numpy(), *size, kind) for m in chosen], axis=0))
+    found: Tensor = torch.from_numpy(
+        np.sum([spread(each[:, 0].numpy(), *size, kind) for each in chosen], axis=0)
+    )
+    return found
 
 
 def _grad_cam(network: ForwardForwardNetwork, images: Tensor, classes: Tensor) -> Tensor:
@@ -95,6 +99,8 @@ def _integrated(network: ForwardForwardNetwork, images: Tensor, classes: Tensor)
 
     Source: Sundararajan et al. (ICML 2017), by Captum.
     """
+    from captum.attr import IntegratedGradients  # noqa: PLC0415  an extra
+
     pixels = network.normalised(images).contiguous()
     method = IntegratedGradients(lambda x: _attached(network, x))
     parts = method.attribute(pixels, target=classes, n_steps=_STEPS, internal_batch_size=250)
@@ -106,10 +112,6 @@ def _attached(network: ForwardForwardNetwork, x: Tensor) -> Tensor:
     """Score standardised pixels `(N, 3, H, W)` as the network does, gradients crossing layers."""
     goodness = []
     for block in network.layers():
-        if block.spec.starts_stage:
-            x = F.max_pool2d(x, 2)
-        prepared = block.input_norm(x)
-        activity = block.activity(prepared)
+        activity, x = connected(block, x)
         goodness.append(block.read(activity).scaled_goodness)
-        x = activity + prepared if block.spec.has_shortcut else activity
     return network.combine(torch.stack(goodness, dim=1)).scores

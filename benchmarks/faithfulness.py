@@ -47,32 +47,40 @@ class Row(NamedTuple):
 def measure(network: ForwardForwardNetwork, images: Tensor, labels: Tensor, way: Attribute) -> Row:
     """Measure one way on images `(N, H, W, 3)`, uint8, all for the class that is answered."""
     with torch.no_grad():
-        answered = torch.cat([network(part).scores.argmax(1) for part in images.split(_BATCH)])
+        answered = torch.cat(
+            [network(part).scores.argmax(1) for part in torch.split(images, _BATCH)]
+        )
     started = time.perf_counter()
     maps = _mapped(way, images, answered)
     ms = (time.perf_counter() - started) / len(images) * 1000
-    curves = [_curve(network, images, answered, maps, inserts=each) for each in (False, True)]
+    deletion = _curve(network, images, answered, maps, inserts=False)
+    insertion = _curve(network, images, answered, maps, inserts=True)
     mosaics, quarters, classes = mosaic(images, labels)
     mass, hits = pointing(_mapped(way, mosaics, classes), quarters)
     agreement = _rank_correlation(in_squares(maps), occlusion(network, images, answered))
-    return Row(*curves, mass, hits, agreement, ms)
+    return Row(deletion, insertion, mass, hits, agreement, ms)
 
 
 def mosaic(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Paste four halved images of different classes together.
+    """Paste each halved image into a mosaic with three of other classes.
 
     Returns:
-        `(N, H, W, 3)`, uint8; `(N,)`, the quarter to point at, 0 to 3; and its class, `(N,)`.
+        `(N, H, W, 3)`, uint8; `(N,)`, the quarter in which the image lies, 0 to 3; and its
+        class, `(N,)`.
     """
     chance = torch.Generator().manual_seed(0)
-    small = F.avg_pool2d(images.permute(0, 3, 1, 2).float(), 2).round().to(torch.uint8)
-    small = small.permute(0, 2, 3, 1)
-    chosen = torch.stack([_four(labels, first, chance) for first in range(len(images))])
-    top = torch.cat([small[chosen[:, 0]], small[chosen[:, 1]]], 2)
-    bottom = torch.cat([small[chosen[:, 2]], small[chosen[:, 3]]], 2)
+    halved = F.avg_pool2d(images.permute(0, 3, 1, 2).float(), 2).round().to(torch.uint8)
+    halved = halved.permute(0, 2, 3, 1)
     quarters = torch.randint(0, 4, (len(images),), generator=chance)
-    classes = labels[chosen.gather(1, quarters[:, None])[:, 0]]
-    return torch.cat([top, bottom], 1), quarters, classes
+    chosen = torch.stack([_three_others(labels, each, chance) for each in range(len(images))])
+    # The image swaps places with whatever lies in its quarter.
+    places = torch.cat([torch.arange(len(images))[:, None], chosen], 1)
+    rows = torch.arange(len(images))
+    places[rows, 0] = places[rows, quarters]
+    places[rows, quarters] = rows
+    top = torch.cat([halved[places[:, 0]], halved[places[:, 1]]], 2)
+    bottom = torch.cat([halved[places[:, 2]], halved[places[:, 3]]], 2)
+    return torch.cat([top, bottom], 1), quarters, labels
 
 
 def pointing(maps: Tensor, quarters: Tensor) -> tuple[float, float]:
@@ -87,19 +95,14 @@ def pointing(maps: Tensor, quarters: Tensor) -> tuple[float, float]:
     return float(share.mean()), float((found == quarters).float().mean())
 
 
-def _four(labels: Tensor, first: int, chance: torch.Generator) -> Tensor:
-    """Take an image and three others, of four classes."""
-    chosen = [first]
-    for place in torch.randperm(len(labels), generator=chance).tolist():
-        if all(labels[place] != labels[other] for other in chosen):
-            chosen.append(place)
-        if len(chosen) == 4:  # noqa: PLR2004  quarters
-            break
-    return torch.tensor(chosen)
+def _three_others(labels: Tensor, image: int, chance: torch.Generator) -> Tensor:
+    """Draw three images of other classes."""
+    others = torch.nonzero(labels != labels[image])[:, 0]
+    return others[torch.randint(0, len(others), (3,), generator=chance)]
 
 
 def _mapped(way: Attribute, images: Tensor, classes: Tensor) -> Tensor:
-    parts = zip(images.split(_BATCH), classes.split(_BATCH), strict=True)
+    parts = zip(torch.split(images, _BATCH), torch.split(classes, _BATCH), strict=True)
     return torch.cat([way(*part) for part in parts])
 
 
@@ -118,7 +121,9 @@ def _curve(
         done = (order < pixels * step // _STEPS).view(*maps.shape, 1)
         shown = torch.where(done == inserts, images, blurred)
         with torch.no_grad():
-            for part, label in zip(shown.split(_BATCH), classes.split(_BATCH), strict=True):
+            for part, label in zip(
+                torch.split(shown, _BATCH), torch.split(classes, _BATCH), strict=True
+            ):
                 total += network(part).probabilities.gather(1, label[:, None]).sum().item()
     return total / len(images) / (_STEPS + 1)
 

@@ -62,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ListenError,
         PicturesError,
         StartError,
-    ) as error:  # not the caller's words, but the machine
+    ) as error:  # what was asked is sound
         print(f"goodserve: {error}", file=sys.stderr)
         return 1
     except BrokenPipeError:  # whoever read has read enough

@@ -20,8 +20,8 @@ from service.errors import ServiceError
 from service.http.explain import question
 from service.http.overlay import draw
 from service.http.schemas import ExplainOptions
+from service.predict.answers import Explained
 from service.predict.decode import Decoder, ImageLimits
-from service.predict.lane import Explained
 from service.predict.loading import Further, LoadedVersion, RunSizes, load_version
 from service.settings import Settings
 

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from model.artifact.outputs import LAYERS_USED
-from service.predict.lane import Answers
+from service.predict.answers import Answers
 
 # Wording this many numbers takes about a millisecond.
 _LARGE_ANSWER_NUMBERS = 2000

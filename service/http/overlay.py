@@ -10,7 +10,7 @@ from model.artifact.evidence import Floats
 from model.artifact.image import FORMATS, upright_rgb
 from model.artifact.spread import spread
 from service.http.parts import named
-from service.predict.lane import Explained
+from service.predict.answers import Explained
 
 # Blue and orange: told apart by people who see no red or no green.
 _AGAINST, _FOR = np.array([33, 102, 172]), np.array([230, 97, 1])

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from model.artifact.evidence import Floats
 from model.artifact.spread import spread
-from service.predict.lane import Explained
+from service.predict.answers import Explained
 
 _TOP_CLASSES = 5
 

@@ -7,11 +7,11 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any
 
-from model.artifact.evidence import Evidence, Floats
-from model.artifact.manifest import Manifest
-from model.artifact.outputs import FAMILIARITY, Outputs
+from model.artifact.evidence import Evidence
+from model.artifact.outputs import Outputs
 from model.artifact.version import VersionId
 from service.errors import ConflictError, NotReadyError, OurFaultError, ServiceError
+from service.predict.answers import Answers, Explained, familiarity_of
 from service.predict.batch import Job, JobQueue
 from service.predict.decode import Decode
 from service.predict.evidence import Question
@@ -38,43 +38,6 @@ class LaneParts:
     crew: Crew
     stall_timeout_s: float
     on_batch: Callable[[int], None] = lambda _size: None
-
-
-@dataclass(frozen=True, slots=True)
-class Answers:
-    """What one version says of one caller's n images.
-
-    Attributes:
-        id: the version that answered.
-        manifest: its labels and layers.
-        outputs: n rows of each output that was asked for.
-        familiarity: of each image, the percentage of validation images that are less familiar;
-            None where the version, or an answer given early, does not say.
-    """
-
-    id: VersionId
-    manifest: Manifest
-    outputs: Outputs
-    familiarity: list[float] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Explained:
-    """What one version says of one caller's n images, taken apart.
-
-    Attributes:
-        id: the version that answered.
-        manifest: its labels and layers.
-        evidence: n rows of every part.
-        question: what was asked, M combinations of classes.
-        assignment: `(sum of C_l, K)`, float32, how far each channel speaks for each class.
-    """
-
-    id: VersionId
-    manifest: Manifest
-    evidence: Evidence
-    question: Question
-    assignment: Floats
 
 
 class Lane:
@@ -163,7 +126,7 @@ class Lane:
         job = Job(files, explain, self._loop.create_future(), self._deadline(timeout_s))
         outputs: Outputs = await self._outcome(job)
         manifest = self.version.manifest
-        return Answers(self.id, manifest, outputs, _familiarity(manifest, outputs))
+        return Answers(self.id, manifest, outputs, familiarity_of(manifest, outputs))
 
     async def explain(
         self, files: Sequence[bytes], question: Question, *, timeout_s: float | None = None
@@ -294,13 +257,6 @@ def _answer(job: Job, outcome: Outcome) -> None:
 def _given_up(version: VersionId) -> OurFaultError:
     detail = f"a worker of {version} does not answer; it is being replaced, try again"
     return OurFaultError("worker-lost", detail)
-
-
-def _familiarity(manifest: Manifest, outputs: Outputs) -> list[float] | None:
-    scores = outputs.optional.get(FAMILIARITY)
-    if scores is None or manifest.familiarity is None:
-        return None
-    return [manifest.familiarity.percentile(score) for score in scores.tolist()]
 
 
 def _no_evidence(version: VersionId) -> ConflictError:

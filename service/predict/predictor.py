@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 
 from model.artifact.manifest import Manifest
+from service.predict.answers import Answers, Explained
 from service.predict.evidence import Question
-from service.predict.lane import Answers, Explained
 from service.predict.lanes import Lanes
 
 

@@ -11,7 +11,8 @@ import pytest
 from model.artifact.image import Pixels
 from model.artifact.outputs import Outputs
 from service.errors import BadRequestError, DeadlineError, OurFaultError
-from service.predict.lane import Answers, Lane
+from service.predict.answers import Answers
+from service.predict.lane import Lane
 from tests.service.fakes import Clock, FakeDecode, FakeSession, Gate, loaded, open_lane
 
 pytestmark = pytest.mark.anyio

@@ -6,7 +6,8 @@ import pytest
 
 from model.artifact.image import Pixels
 from service.errors import OurFaultError, ServiceError
-from service.predict.lane import Answers, Lane
+from service.predict.answers import Answers
+from service.predict.lane import Lane
 from tests.service.fakes import Clock, FakeSession, Gate, loaded, open_lane
 
 pytestmark = pytest.mark.anyio

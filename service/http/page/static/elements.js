@@ -26,6 +26,9 @@ export function signed(value, places = 3) {
   return (value < 0 ? "\u2212" : "+") + digits;
 }
 
+// Says how many places numbers up to `most` need to show three digits of it.
+export const placesFor = (most) => (most ? Math.min(12, Math.max(3, 2 - Math.floor(Math.log10(most)))) : 3);
+
 export function percent(share, places = 1) {
   return `${(100 * share).toFixed(places).replace("-", "\u2212")} %`;
 }

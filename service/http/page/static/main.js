@@ -1,7 +1,7 @@
 // The page: what a person does here, and what follows. All else lies in the modules it imports.
 
 import { layersOf, showBars, showChannels, showClasses, showContrasts } from "./answer.js";
-import { byId, element, percent, signed, tell } from "./elements.js";
+import { byId, element, percent, placesFor, signed, tell } from "./elements.js";
 import { Picture, showPictures } from "./images.js";
 import { lookAtMetrics } from "./live.js";
 import { lookAtModels, nameOf } from "./models.js";
@@ -167,19 +167,26 @@ function showLayer(evidence) {
   tell(byId("layer-name"), part);
   byId("layer").setAttribute("aria-valuetext", part);
   const most = largest(map);
-  tell(byId("least"), signed(-most, 4));
-  tell(byId("most"), signed(most, 4));
-  byId("legend").setAttribute("aria-label", `Blue is ${signed(-most, 4)}, white 0, orange ${signed(most, 4)}`);
   if (state.shown.pixels) drawOverlay(byId("overlay"), state.shown.pixels, map, most);
+  describeMap(name, most);
+}
+
+// Says in numbers and words what the colours show.
+function describeMap(name, most) {
+  const word = (value) => signed(value, placesFor(most));
+  tell(byId("least"), word(-most));
+  tell(byId("most"), word(most));
+  byId("legend").setAttribute("aria-label", `Blue is ${word(-most)}, white 0, orange ${word(most)}`);
   const { row, column, value } = strongestCell(map);
   const where = `row ${row + 1} of ${map.length}, column ${column + 1} of ${map[0].length}`;
-  byId("overlay").setAttribute("aria-label", `Evidence of ${name}: most, ${signed(value, 4)}, in ${where}`);
+  byId("overlay").setAttribute("aria-label", `Evidence of ${name}: most, ${word(value)}, in ${where}`);
   tell(byId("pointed"), "its evidence");
 }
 
 function point(event) {
   const cell = map && cellAt(byId("overlay"), map, event);
-  const where = cell && `row ${cell.row + 1}, column ${cell.column + 1}: ${signed(cell.value, 4)}`;
+  const places = placesFor(largest(map ?? [[0]]));
+  const where = cell && `row ${cell.row + 1}, column ${cell.column + 1}: ${signed(cell.value, places)}`;
   tell(byId("pointed"), where || "its evidence");
 }
 
