@@ -117,8 +117,8 @@ def fit(  # noqa: PLR0913  each is a flag
     Every setting is also a key of the TOML file; flags win over it, and it over a preset.
 
     Args:
-        data: cifar10:PATH, cifar100:PATH, mnist:PATH, fashion-mnist:PATH or folder:PATH (one
-            sub-folder of images per class).
+        data: cifar10:PATH, cifar100:PATH, mnist:PATH, fashion-mnist:PATH, folder:PATH (one
+            sub-folder of images per class), csv:FILE or jsonl:FILE (paths and labels).
         run: Folder for the run.
         resume: Go on where the run stopped.
         config: TOML file of settings, a section per concern.

@@ -87,9 +87,9 @@ def export(folder: Path, out: Path) -> None:
     settings, trained = run.settings(), run.load_model()
     dataset = load_dataset(settings.data, settings.run.seed)
     _refuse_other_data(dataset, trained)
-    kept = split_validation(dataset.train, settings.data.validation_fraction, settings.run.seed)
+    kept = split_validation(dataset, settings.data.validation_fraction, settings.run.seed)
     familiar = learn_familiarity(trained.network, *kept)
-    compared = dataset.test.images[:_COMPARED_IMAGES]
+    compared = dataset.test.first(_COMPARED_IMAGES).images
     exported = export_model(trained, settings, compared, familiar)
     path = write_export(exported, out)
     print(

@@ -67,7 +67,7 @@ def accuracy(network: ForwardForwardNetwork, split: Split, device: torch.device)
 
 def _splits(settings: FitSettings, dataset: Dataset) -> tuple[Split, Split]:
     fraction, seed = settings.data.validation_fraction, settings.run.seed
-    return split_validation(dataset.train, fraction, seed)
+    return split_validation(dataset, fraction, seed)
 
 
 def _train(settings: FitSettings, rate: float, dataset: Dataset) -> _Trained:
@@ -76,7 +76,7 @@ def _train(settings: FitSettings, rate: float, dataset: Dataset) -> _Trained:
     train, validation = _splits(settings, dataset)
     flip = dataset.may_flip if data.flip is None else data.flip
     batches = Batches(train, optimiser.batch_size, run.seed, data.crop_padding, flip)
-    drawn = build_network(settings.network, train.images, len(dataset.labels), run.seed)
+    drawn = build_network(settings.network, train, len(dataset.labels), run.seed)
     device = torch.device(run.device)
     network = drawn.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     smoothing = settings.objective.label_smoothing

@@ -56,7 +56,7 @@ def _with_uniform_weights(
     network, settings = trained.network, variant.settings
     dataset = load_dataset(settings.data, settings.run.seed)
     fraction = settings.data.validation_fraction
-    _, validation = split_validation(dataset.train, fraction, settings.run.seed)
+    _, validation = split_validation(dataset, fraction, settings.run.seed)
     goodness = read_goodness(network, validation, _CPU)
     layers = len(network.layers())
     temperature = best_temperature(goodness.mean(1), validation.labels)

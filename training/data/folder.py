@@ -1,81 +1,148 @@
-"""A folder of images: one sub-folder per class."""
+"""A folder of pictures: a sub-folder per class, or those of each split, or Tiny-ImageNet's."""
 
 import logging
-from collections.abc import Callable, Iterable
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
-from PIL import Image
-
-from model.artifact.image import FORMATS, to_pixels
-from training.data.dataset import Dataset, Split, joined
+from training.data.listing import PURPOSES, Listing, Named, Purpose, numbered
 from training.errors import DataError
 
 log = logging.getLogger("goodserve")
 
-_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
+ANNOTATIONS = "val_annotations.txt"
+_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
+# What editors, desktops and macOS archives leave behind.
+_HIDDEN = (".", "__MACOSX")
+# The one sub-folder of Tiny-ImageNet's test folder, which has no labels.
+_UNLABELLED = "images"
 
 
-def image_folder(path: Path, image_size: int, test_fraction: float, seed: int) -> Dataset:
-    """Read one sub-folder of images per class, and keep a fraction for the test.
-
-    The test images are drawn by the seed, from each class in proportion.
+def list_folder(root: Path) -> Listing:
+    """Find the pictures of a folder, with their classes and splits.
 
     Raises:
-        DataError: there are too few classes or images, or one is damaged.
+        DataError: the folder is missing, or what it holds are no classes.
     """
-    classes = sorted(_visible(path.iterdir(), Path.is_dir)) if path.is_dir() else []
-    if len(classes) < 2:  # noqa: PLR2004  a classifier tells at least two apart
-        message = f"{path} needs at least two sub-folders of images, one per class"
+    if not root.is_dir():
+        remedy = "; a list is named as csv:FILE or jsonl:FILE" if root.is_file() else ""
+        message = f"{root} is {'no folder' if root.exists() else 'not there'}{remedy}"
         raise DataError(message)
-    parts = [_class_images(folder, image_size) for folder in classes]
-    generator = torch.Generator().manual_seed(seed)
-    train, test = [], []
-    for label, images in enumerate(parts):
-        order = torch.randperm(len(images), generator=generator).numpy()
-        # At least one image for the test; at least two remain, to learn from and to validate on.
-        kept = min(max(1, round(len(images) * test_fraction)), len(images) - 2)
-        labels = np.full(len(images), label, dtype=np.int64)
-        test.append((images[order[:kept]], labels[:kept]))
-        train.append((images[order[kept:]], labels[kept:]))
-    # Shuffled, so that limit_train and limit_test, which keep the first, keep every class.
-    return Dataset(
-        _shuffled(joined(train), generator),
-        _shuffled(joined(test), generator),
-        tuple(folder.name for folder in classes),
-        may_flip=True,
-    )
+    splits = _split_folders(root)
+    if not splits:
+        return numbered(root, _pictures(root, root, "train"), _classes(root))
+    train = splits.pop("train")
+    classes = _classes(train)
+    named = _pictures(root, train, "train")
+    if (splits.get("validation", root) / ANNOTATIONS).is_file():
+        named += _annotated(root, splits, classes)
+    else:
+        for purpose, folder in _labelled(splits, classes).items():
+            named += _pictures(root, folder, purpose)
+    return numbered(root, named, classes)
 
 
-def _shuffled(split: Split, generator: torch.Generator) -> Split:
-    return split.take(torch.randperm(len(split), generator=generator))
+def _split_folders(root: Path) -> dict[Purpose, Path]:
+    """Give the sub-folders that are splits; none where they are classes.
 
-
-def _visible(paths: Iterable[Path], is_wanted: Callable[[Path], bool]) -> list[Path]:
-    """Keep what is wanted and not hidden: editors and desktops leave hidden things behind."""
-    return [path for path in paths if not path.name.startswith(".") and is_wanted(path)]
-
-
-def _class_images(folder: Path, size: int) -> NDArray[np.uint8]:
-    """Read every image of one class: `(n, size, size, 3)`."""
-    found = _visible(folder.rglob("*"), Path.is_file)
-    files = sorted(p for p in found if p.suffix.lower() in _SUFFIXES)
-    if len(files) < len(found):
-        kinds = ", ".join(sorted({p.suffix for p in found} - {p.suffix for p in files}))
-        log.warning("%s: left out %d files (%s)", folder, len(found) - len(files), kinds)
-    if len(files) < 3:  # noqa: PLR2004  one each for training, validation and test
-        message = f"{folder} has {len(files)} images ({', '.join(sorted(_SUFFIXES))}), needs 3"
+    `train` beside other classes is a class of trains, and so is one that holds pictures itself.
+    """
+    folders = _sub_folders(root)
+    splits = [folder for folder in folders if folder.name.lower() in PURPOSES]
+    others = [folder.name for folder in folders if folder not in splits]
+    found = {PURPOSES[folder.name.lower()]: folder for folder in splits}
+    if others and ("train" not in found or len(found) == 1 or not _sub_folders(found["train"])):
+        return {}
+    if splits and "train" not in found:
+        message = f"{root} has {_names(splits)} but no train sub-folder to learn from"
         raise DataError(message)
-    return np.stack([_image(file, size) for file in files])
+    if len(found) < len(splits):
+        message = f"{root} has {_names(splits)}: two of them are the same split; keep one"
+        raise DataError(message)
+    if others:
+        log.warning("%s: left out %s, which is no split", root, ", ".join(others))
+    return found
 
 
-def _image(path: Path, size: int) -> NDArray[np.uint8]:
-    # A damaged image stops the run: one that was left out, or read as black, would go unnoticed.
-    try:
-        with Image.open(path, formats=FORMATS) as image:
-            return to_pixels(image, size, size)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        message = f"cannot read {path}: {error}; mend it or take it away"
-        raise DataError(message) from error
+def _labelled(splits: Mapping[Purpose, Path], classes: list[str]) -> dict[Purpose, Path]:
+    """Leave a test split out that has no labels; it says so."""
+    kept = dict(splits)
+    test = kept.get("test")
+    if test is not None and not _has_labels(test, classes):
+        log.warning("%s is left out: without a sub-folder per class it has no labels", test)
+        del kept["test"]
+    return kept
+
+
+def _has_labels(folder: Path, classes: list[str]) -> bool:
+    names = {each.name for each in _sub_folders(folder)}
+    return bool(names - {_UNLABELLED} or names & set(classes))
+
+
+def _annotated(root: Path, splits: dict[Purpose, Path], classes: list[str]) -> list[Named]:
+    """Read Tiny-ImageNet's val folder: it is the test split where test has no labels."""
+    folder = splits.pop("validation")
+    kept = _labelled(splits, classes)
+    purpose: Purpose = "validation" if kept else "test"
+    if purpose == "test":
+        log.warning("%s is the test split, for there is no other with labels", folder)
+    named = [named for other, path in kept.items() for named in _pictures(root, path, other)]
+    lines = (folder / ANNOTATIONS).read_text().splitlines()
+    for number, line in enumerate(lines, start=1):
+        columns = line.split("\t")
+        if len(columns) < 2:  # noqa: PLR2004  the file's name and its class; a box may follow
+            message = f"{folder / ANNOTATIONS} line {number}: no file name, tab and class"
+            raise DataError(message)
+        path = (folder / _UNLABELLED / columns[0]).relative_to(root).as_posix()
+        named.append(Named(path, columns[1], purpose))
+    return named
+
+
+def _pictures(root: Path, folder: Path, purpose: Purpose) -> list[Named]:
+    """Find every picture under the sub-folders of `folder`, which are its classes."""
+    loose = [each.name for each in os.scandir(folder) if each.is_file() and _is_shown(each.name)]
+    pictures = sum(name.lower().endswith(_SUFFIXES) for name in loose)
+    if not _sub_folders(folder):
+        message = (
+            f"{folder} needs at least two sub-folders of images, one per class; it has none, and "
+            f"{pictures} pictures of its own: move them into one sub-folder per class, or give "
+            "their labels in a list (csv:FILE)"
+        )
+        raise DataError(message)
+    named, others = [], Counter({"pictures of no class": pictures} if pictures else {})
+    for of_class in _sub_folders(folder):
+        place = of_class.relative_to(root).as_posix()
+        for path in _files(of_class):
+            if path.lower().endswith(_SUFFIXES):
+                named.append(Named(f"{place}/{path}", of_class.name, purpose))
+            else:
+                others[Path(path).suffix] += 1
+    if others:
+        kinds = ", ".join(sorted(others))
+        log.warning("%s: left out %d files (%s)", folder, others.total(), kinds)
+    return named
+
+
+def _files(folder: Path) -> Iterator[str]:
+    """Find every file that is not hidden, in sub-folders too: paths relative to the folder."""
+    for place, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if _is_shown(name)]
+        inner = place[len(str(folder)) + 1 :] + "/" if place != str(folder) else ""
+        yield from (f"{inner}{name}" for name in files if _is_shown(name))
+
+
+def _classes(folder: Path) -> list[str]:
+    return [each.name for each in _sub_folders(folder)]
+
+
+def _sub_folders(folder: Path) -> list[Path]:
+    return sorted(each for each in folder.iterdir() if _is_shown(each.name) and each.is_dir())
+
+
+def _is_shown(name: str) -> bool:
+    return not name.startswith(_HIDDEN)
+
+
+def _names(folders: list[Path]) -> str:
+    return " and ".join(folder.name for folder in folders)

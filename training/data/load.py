@@ -6,7 +6,10 @@ from pathlib import Path
 
 from training.data.authors import cifar10, cifar100, fashion_mnist, mnist
 from training.data.dataset import Dataset
-from training.data.folder import image_folder
+from training.data.folder import list_folder
+from training.data.list_file import list_csv, list_jsonl
+from training.data.listing import Listing
+from training.data.pictures import Say, read_pictures
 from training.errors import DataError
 from training.settings.sections import DataSettings
 
@@ -16,20 +19,29 @@ _AUTHORS_FILES: dict[str, Callable[[Path], Dataset]] = {
     "mnist": mnist,
     "fashion-mnist": fashion_mnist,
 }
-_FOLDER = "folder"
+_PICTURES: dict[str, Callable[[Path], Listing]] = {
+    "folder": list_folder,
+    "csv": list_csv,
+    "jsonl": list_jsonl,
+}
 
 
-def load_dataset(settings: DataSettings, seed: int) -> Dataset:
+def _unheard(_line: str) -> None:
+    """Say nothing."""
+
+
+def load_dataset(settings: DataSettings, seed: int, say: Say = _unheard) -> Dataset:
     """Read the data set that `settings.source` names.
 
     Args:
         settings: which data, and how much of them.
-        seed: decides which images of a folder are kept for the test.
+        seed: decides which pictures are kept for the test where no test split is named.
+        say: hears how far a long decoding is.
 
     Raises:
         DataError: the kind is unknown, a file is missing or damaged, or too little is there.
     """
-    dataset = _read(settings, seed)
+    dataset = _read(settings, seed, say)
     _check(dataset, settings.source)
     return replace(
         dataset,
@@ -38,21 +50,22 @@ def load_dataset(settings: DataSettings, seed: int) -> Dataset:
     )
 
 
-def _read(settings: DataSettings, seed: int) -> Dataset:
+def _read(settings: DataSettings, seed: int, say: Say) -> Dataset:
     path = Path(settings.path)
-    if settings.path and settings.kind == _FOLDER:
-        return image_folder(path, settings.image_size, settings.test_fraction, seed)
+    if settings.path and settings.kind in _PICTURES:
+        return read_pictures(_PICTURES[settings.kind](path), settings, seed, say)
     if settings.path and settings.kind in _AUTHORS_FILES:
         return _AUTHORS_FILES[settings.kind](path)
-    kinds = ", ".join([*_AUTHORS_FILES, _FOLDER])
+    kinds = ", ".join([*_AUTHORS_FILES, *_PICTURES])
     message = f"unknown data {settings.source!r}; use KIND:PATH with KIND one of: {kinds}"
     raise DataError(message)
 
 
 def _check(dataset: Dataset, name: str) -> None:
     """Refuse labels without a name, names that are no text, and splits without images."""
-    for split, purpose in ((dataset.train, "learn from"), (dataset.test, "test")):
+    for split in dataset.splits():
         if len(split) == 0:
+            purpose = "learn from" if split is dataset.train else "validate on or to test"
             message = f"{name} has no images to {purpose}"
             raise DataError(message)
         highest = int(split.labels.max())

@@ -2,31 +2,33 @@
 
 from dataclasses import fields
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from model.network.rule import LayerRule
 from model.network.spec import NetworkSpec
 from model.network.stack import ForwardForwardNetwork
+from training.data.dataset import Split
 from training.errors import ConfigError
 from training.settings.sections import NetworkSettings
 
 
 def build_network(
-    settings: NetworkSettings, images: Tensor, num_classes: int, seed: int
+    settings: NetworkSettings, train: Split, num_classes: int, seed: int
 ) -> ForwardForwardNetwork:
     """Draw a network, with the pixel statistics of the images it learns from.
 
     Args:
         settings: its shape.
-        images: `(N, H, W, 3)`, uint8, of the training split.
+        train: the images.
         num_classes: K.
         seed: decides every initial weight.
 
     Raises:
         ConfigError: no network has the shape that the settings ask for.
     """
-    height, width = images.shape[1:3]
+    height, width = train.pool.shape[1:3]
     spec = NetworkSpec(
         image_height=height,
         image_width=width,
@@ -43,7 +45,7 @@ def build_network(
         network = ForwardForwardNetwork(spec, seed)
     except ValueError as error:
         raise ConfigError(str(error)) from error
-    return network.set_pixel_statistics(*pixel_statistics(images))
+    return network.set_pixel_statistics(*pixel_statistics(train))
 
 
 def scaled_widths(widths: tuple[int, ...], factor: float, num_classes: int) -> tuple[int, ...]:
@@ -57,17 +59,20 @@ def scaled_widths(widths: tuple[int, ...], factor: float, num_classes: int) -> t
     return tuple(num_classes * channels for channels in per_class)
 
 
-def pixel_statistics(images: Tensor) -> tuple[Tensor, Tensor]:
-    """Give mean and standard deviation per colour.
+def pixel_statistics(split: Split) -> tuple[Tensor, Tensor]:
+    """Give mean and standard deviation per colour of a split's images.
 
     Returns:
         `(3,)` each, float32, in units of 0 to 1; the deviation is at least 0.001.
     """
     # From histograms: exact for uint8, and without a float copy of the whole data set.
     values = torch.arange(256, dtype=torch.float64) / 255
+    histograms = np.zeros((3, 256))
+    for part in split.parts():
+        for colour, found in enumerate(part.images.numpy().reshape(-1, 3).T):
+            histograms[colour] += np.bincount(found, minlength=256)
     means, deviations = [], []
-    for colour in range(3):
-        counts = torch.bincount(images[..., colour].flatten(), minlength=256).double()
+    for counts in torch.from_numpy(histograms):
         share = counts / counts.sum()
         mean = (share * values).sum()
         means.append(mean)

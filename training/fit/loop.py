@@ -47,11 +47,11 @@ class Trainer:
         self._progress = progress
         self._device = torch.device(settings.run.device)
         self._fingerprint = dataset.fingerprint()
-        train, self._validation = split_validation(dataset.train, data.validation_fraction, seed)
+        train, self._validation = split_validation(dataset, data.validation_fraction, seed)
         flip = dataset.may_flip if data.flip is None else data.flip
         batch_size = settings.optimiser.batch_size
         self._batches = Batches(train, batch_size, seed, data.crop_padding, flip, data.cutout)
-        network = build_network(settings.network, train.images, len(dataset.labels), seed)
+        network = build_network(settings.network, train, len(dataset.labels), seed)
         self._network = network.to(self._device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         precision = settings.run.precision
         self._update = LocalUpdate(self._network, settings.optimiser, objective, precision)

@@ -62,5 +62,5 @@ def _resolved(settings: FitSettings) -> FitSettings:
 def _trainer(settings: FitSettings, run: Run, progress: Progress, terms: Terms) -> Trainer:
     make_deterministic(settings.run)
     objective = Objective(settings.objective, terms)
-    dataset = load_dataset(settings.data, settings.run.seed)
+    dataset = load_dataset(settings.data, settings.run.seed, progress.say)
     return Trainer(settings, dataset, run, progress, objective)

@@ -83,7 +83,7 @@ def validation_images(manifest: Manifest, source: str) -> Split:
             "could count as validation images; name those data"
         )
         raise DataError(message)
-    return split_validation(dataset.train, settings.validation_fraction, seed)[1]
+    return split_validation(dataset, settings.validation_fraction, seed)[1]
 
 
 def cut_in_two(stored: StoredVersion, validation: Split, prefix_layers: int | None) -> Cut:

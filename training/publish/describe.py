@@ -39,7 +39,7 @@ def describe_model(
         temperature=report.calibration.temperature,
         accuracy=Accuracy(value=test.accuracy, n=test.n, per_class=test.per_class),
         # The kind of the data alone: where they lay is nobody's business.
-        training=flat(settings) | {"data": settings.data.kind},
+        training=flat(settings) | {"data": settings.data.kind, "cache": None},
         software={name: version(name) for name in ("goodserve", "torch", "onnx", "onnxscript")},
         data_sha256=report.data_sha256,
         model_sha256=hashlib.sha256(model).hexdigest(),

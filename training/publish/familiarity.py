@@ -75,9 +75,8 @@ def _looked_at(network: ForwardForwardNetwork) -> int:
 def _read(network: ForwardForwardNetwork, split: Split) -> _Read:
     layer, activity, last = _looked_at(network), [], []
     with torch.no_grad():
-        for start in range(0, len(split), _BATCH):
-            images = split.images[start : start + _BATCH]
-            readouts = [block.read(found) for block, found in network.activities(images)]
+        for part in split.parts(_BATCH):
+            readouts = [block.read(found) for block, found in network.activities(part.images)]
             spec = network.layers()[layer].spec
             activity.append(channel_activity(readouts[layer], spec))
             last.append(readouts[-1].scaled_goodness)

@@ -19,12 +19,9 @@ def read_goodness(network: ForwardForwardNetwork, split: Split, device: torch.de
         `(N, L, K)`, float32, on the CPU.
     """
     network.eval()
-    rows = []
     with torch.no_grad():
-        for start in range(0, len(split), _BATCH):
-            images = split.images[start : start + _BATCH].to(device)
-            rows.append(network.scaled_goodness(images).cpu())
-    return torch.cat(rows)
+        batches = (part.images.to(device) for part in split.parts(_BATCH))
+        return torch.cat([network.scaled_goodness(images).cpu() for images in batches])
 
 
 def report_on(network: ForwardForwardNetwork, goodness: Tensor, labels: Tensor) -> SplitReport:

@@ -1,9 +1,10 @@
 """The settings of a run, one frozen model per concern. Each field is a flag and a TOML key."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from model.network.rule import (
     ActivityNorm,
@@ -37,9 +38,15 @@ def _numbers(value: object) -> object:
     return value if parts is None else parts
 
 
+def _absolute(path: Path) -> Path:
+    """Name a folder so that a run can be resumed from another one."""
+    return path.expanduser().absolute()
+
+
 Positive = Annotated[int, Field(ge=1)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Weight = Annotated[float, Field(ge=0)]
+AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
 Integers = Annotated[tuple[Positive, ...], BeforeValidator(_whole_numbers)]
 Fractions = Annotated[tuple[Fraction, ...], BeforeValidator(_numbers)]
 Numbers = Annotated[tuple[float, ...], BeforeValidator(_numbers)]
@@ -73,7 +80,9 @@ class DataOptions(Section):
     validation_fraction: float = Field(
         0.1, gt=0, lt=1, description="part of the training images kept for validation"
     )
-    test_fraction: float = Field(0.1, gt=0, lt=1, description="part of a folder kept for the test")
+    test_fraction: float = Field(
+        0.1, gt=0, lt=1, description="part of a folder or list kept for the test"
+    )
     crop_padding: int = Field(4, ge=0, description="largest random shift in pixels")
     cutout: int = Field(
         0, ge=0, description="side in pixels of a square painted grey at random; 0: none"
@@ -81,14 +90,18 @@ class DataOptions(Section):
     flip: bool | None = Field(None, description="mirror at random; by default all but digits")
     limit_train: Positive | None = Field(None, description="use only so many training images")
     limit_test: Positive | None = Field(None, description="use only so many test images")
+    strict: bool = Field(default=False, description="refuse unreadable pictures, not skip them")
+    cache: AbsolutePath | None = Field(
+        None, description="folder for decoded pictures; by default the user's cache"
+    )
 
 
 class DataSettings(DataOptions):
     """What to learn from, and how."""
 
     source: str = Field(
-        description="cifar10:PATH, cifar100:PATH, mnist:PATH, fashion-mnist:PATH or folder:PATH "
-        "(one sub-folder of images per class)"
+        description="cifar10:PATH, cifar100:PATH, mnist:PATH, fashion-mnist:PATH, folder:PATH "
+        "(one sub-folder of images per class), csv:FILE or jsonl:FILE (paths and labels)"
     )
 
     @property

@@ -1,4 +1,4 @@
-"""Folders of images: every format, nothing hidden, nothing damaged."""
+"""Folders of images: every format, nothing hidden, nothing damaged unnoticed."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -42,20 +42,27 @@ def test_a_folders_split_depends_on_the_seed_alone(tmp_path: Path) -> None:
     ("prepare", "message"),
     [
         (lambda _folder: None, "needs at least two sub-folders"),
-        (lambda folder: [(folder / c).mkdir() for c in "ab"], "a has 0 images"),
+        (lambda folder: [(folder / c).mkdir() for c in "ab"], "class 'a' .* has 0 images"),
+        (
+            lambda folder: [write_folder(folder, per_class=4), (folder / "violet").mkdir()],
+            "class 'violet' of .* has 0 images that can be read, needs 3: one to learn",
+        ),
         (
             lambda folder: [
                 write_folder(folder, per_class=4),
-                (folder / "red" / "bad.png").write_text("no image"),
+                [
+                    (folder / "red" / f"{n}.{s}").write_text("?")
+                    for n, s in ((0, "png"), (1, "jpg"))
+                ],
             ],
-            r"cannot read .*bad\.png",
+            "class 'red' of .* has 2 images that can be read",
         ),
     ],
 )
 def test_a_folder_that_cannot_be_used_says_why(
     tmp_path: Path, prepare: Callable[[Path], object], message: str
 ) -> None:
-    """Missing classes, empty classes and broken files are told apart."""
+    """Missing classes, empty classes and classes of broken files are told apart."""
     prepare(tmp_path)
 
     with pytest.raises(DataError, match=message):
@@ -94,13 +101,43 @@ def flipped_in_idat(png: bytes, offset: int) -> bytes:
 
 
 @pytest.mark.parametrize("offset", [2, 40, 400])
-def test_a_png_damaged_in_its_pixels_is_an_error_that_names_the_file(
-    tmp_path: Path, offset: int
+def test_a_png_damaged_in_its_pixels_is_skipped_and_named(
+    tmp_path: Path, offset: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A network would learn from black pixels under the right label, and nobody would know."""
     write_folder(tmp_path, per_class=4)
     png = encoded(coloured("red", 9))
     (tmp_path / "red" / "damaged.png").write_bytes(flipped_in_idat(png, offset))
 
-    with pytest.raises(DataError, match=r"cannot read .*damaged\.png: .*; mend it or take it away"):
-        load(f"folder:{tmp_path}")
+    dataset = load(f"folder:{tmp_path}")
+
+    assert len(dataset.train) + len(dataset.test) == 12
+    assert not any((image == 0).all() for split in dataset.splits() for image in split.images)
+    assert "1 pictures cannot be read in" in caplog.text
+    assert "red/damaged.png (the image is truncated or damaged" in caplog.text
+
+
+def test_of_many_unreadable_pictures_ten_are_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The others are counted."""
+    write_folder(tmp_path, per_class=4)
+    for number in range(12):
+        (tmp_path / "red" / f"bad{number:02}.png").write_text("no image")
+
+    load(f"folder:{tmp_path}")
+
+    assert "12 pictures cannot be read" in caplog.text
+    assert caplog.text.count("no image") + caplog.text.count("cannot identify") == 10
+    assert "bad09.png" in caplog.text
+    assert "bad10.png" not in caplog.text
+    assert "and 2 more; they are skipped" in caplog.text
+
+
+def test_strict_refuses_unreadable_pictures(tmp_path: Path) -> None:
+    """The message names them, and both remedies."""
+    write_folder(tmp_path, per_class=4)
+    (tmp_path / "red" / "bad.png").write_text("no image")
+
+    with pytest.raises(DataError, match=r"1 pictures .*red/bad\.png .*leave --strict out to skip"):
+        load(f"folder:{tmp_path}", strict=True)

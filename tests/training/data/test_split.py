@@ -1,42 +1,74 @@
-"""Validation images: set aside by chance, and no class lost."""
+"""Images set aside: by chance, from every class, and what the data set aside themselves."""
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
-from training.data.dataset import Split
-from training.data.split import split_validation
+from training.data.dataset import Dataset, Split
+from training.data.split import split_validation, stratified
 from training.errors import DataError
+
+
+def dataset(labels: torch.Tensor, validation: Split | None = None) -> Dataset:
+    """Make a data set whose images are numbered."""
+    train = Split(torch.arange(len(labels), dtype=torch.uint8).view(-1, 1, 1, 1), labels)
+    return Dataset(train, train, ("a", "b", "c"), may_flip=True, validation=validation)
 
 
 def test_validation_is_a_part_of_training_by_chance() -> None:
     """The two parts are disjoint, together everything, and decided by the seed."""
-    images = torch.arange(20, dtype=torch.uint8).view(20, 1, 1, 1)
-    train = Split(images, torch.arange(20) % 2)
+    data = dataset(torch.arange(20) % 2)
 
-    learned, kept = split_validation(train, 0.25, seed=3)
+    learned, kept = split_validation(data, 0.2, seed=3)
 
     together = torch.cat([learned.images, kept.images]).flatten().tolist()
-    assert (len(learned), len(kept)) == (15, 5)
+    assert (len(learned), len(kept)) == (16, 4)
     assert sorted(together) == list(range(20))
-    assert split_validation(train, 0.25, seed=3)[1].images.equal(kept.images)
-    assert not split_validation(train, 0.25, seed=4)[1].images.equal(kept.images)
+    assert split_validation(data, 0.2, seed=3)[1].images.equal(kept.images)
+    assert not split_validation(data, 0.2, seed=4)[1].images.equal(kept.images)
+
+
+def test_the_datas_own_validation_images_are_used() -> None:
+    """Where the maker of the data set images aside, all others are learned from."""
+    own = Split(torch.full((2, 1, 1, 1), 99, dtype=torch.uint8), torch.arange(2))
+    data = dataset(torch.arange(20) % 2, own)
+
+    learned, kept = split_validation(data, 0.2, seed=3)
+
+    assert (learned, kept) == (data.train, own)
 
 
 def test_too_little_to_split_is_an_error() -> None:
-    """One of two images cannot be kept as a hundredth."""
-    train = Split(torch.zeros(2, 1, 1, 3, dtype=torch.uint8), torch.arange(2))
-
-    with pytest.raises(DataError, match=r"cannot keep 0\.01 of 2 training images"):
-        split_validation(train, 0.01, seed=0)
+    """Of classes of one image each, none can be kept."""
+    with pytest.raises(DataError, match=r"cannot keep 0\.5 of 2 training images.*no class has two"):
+        split_validation(dataset(torch.arange(2)), 0.5, seed=0)
 
 
-@pytest.mark.parametrize("seed", range(8))
-def test_no_class_is_left_without_an_image_to_learn_from(seed: int) -> None:
-    """Where the validation split takes the only image of a class, it is refused."""
-    images = torch.zeros(4, 1, 1, 3, dtype=torch.uint8)
-    whole = Split(images, torch.tensor([0, 0, 0, 0]))
-    kept = split_validation(Split(torch.arange(4).view(4, 1, 1, 1), whole.labels), 0.25, seed)[1]
-    alone = (torch.arange(4) == kept.images.flatten()).long()  # the kept image is of class 1
+@given(
+    counts=st.lists(st.integers(0, 40), min_size=2, max_size=6).filter(any),
+    fraction=st.floats(0.01, 0.99),
+    seed=st.integers(0, 2**32),
+)
+def test_every_class_gives_its_share(counts: list[int], fraction: float, seed: int) -> None:
+    """Of each class to the nearest image, at least one if it has two, and never the last one."""
+    labels = torch.repeat_interleave(torch.arange(len(counts)), torch.tensor(counts))
 
-    with pytest.raises(DataError, match="no image to learn from of class number 1"):
-        split_validation(Split(images, alone), 0.25, seed)
+    left, aside = stratified(labels, fraction, torch.Generator().manual_seed(seed))
+
+    assert sorted([*left.tolist(), *aside.tolist()]) == list(range(len(labels)))
+    found = torch.bincount(labels[aside], minlength=len(counts)).tolist()
+    for count, share in zip(counts, found, strict=True):
+        assert share == (0 if count < 2 else min(max(1, round(count * fraction)), count - 1))
+
+
+@pytest.mark.parametrize("count", [3, 4, 9])
+def test_a_class_of_three_is_in_every_split(count: int) -> None:
+    """The test takes one, and leaves two, of which validation takes one."""
+    labels = torch.tensor([0] * count + [1] * 100)
+
+    left, test = stratified(labels, 0.1, torch.Generator().manual_seed(0), leave=2)
+    learned, validation = stratified(labels[left], 0.1, torch.Generator().manual_seed(0))
+
+    for part in (labels[test], labels[left][validation], labels[left][learned]):
+        assert (part == 0).any()

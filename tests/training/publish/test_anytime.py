@@ -67,7 +67,7 @@ def test_the_thresholds_hold_on_the_images_of_the_run(folder: Path) -> None:
     whole = OnnxSession(stored.model, "cpu")(images).scores.argmax(axis=1)
     scores = OnnxStage(cut.graphs["prefix.onnx"], "cpu")(images)["contributions"].sum(axis=1)
     top = softmax(scores, anytime.temperature).max(axis=1)
-    assert len(validation) == cut.n == 26
+    assert len(validation) == cut.n == 27
     assert len(cut.stopped) == len(anytime.thresholds) > 0
     for each in cut.stopped:
         stops = top >= each.threshold.probability

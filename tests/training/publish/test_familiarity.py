@@ -24,7 +24,7 @@ def splits(small_models: list[SmallModel]) -> tuple[Split, Split]:
     """Give what the first small model learned from, and its validation images."""
     settings = Run(small_models[0].run).settings()
     dataset = load_dataset(settings.data, settings.run.seed)
-    return split_validation(dataset.train, settings.data.validation_fraction, settings.run.seed)
+    return split_validation(dataset, settings.data.validation_fraction, settings.run.seed)
 
 
 @pytest.fixture(scope="module")

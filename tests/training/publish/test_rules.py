@@ -11,6 +11,7 @@ from model.artifact.runtime import OnnxSession, OnnxStage
 from model.network.rule import ActivityNorm, AssignmentKind, InputNorm, LayerRule, ReadoutKind
 from model.network.spec import NetworkSpec
 from tests.model.network.networks import settled
+from training.data.dataset import Split
 from training.fit.build import build_network
 from training.fit.step import LocalUpdate
 from training.objective.objective import Moment, Objective
@@ -99,7 +100,7 @@ def test_a_preset_s_rule_learns_and_is_exported(name: str) -> None:
     shape = {"widths": (6, 6, 12), "pool_before": (3,), "freeze_after": ()}
     settings = load_settings({"data": "cifar10:x", "preset": name, **shape})
     images, labels = pictures(24, 16, 16), torch.arange(24) % 3
-    network = build_network(settings.network, images, 3, seed=0).train()
+    network = build_network(settings.network, Split(images, labels), 3, seed=0).train()
     update = LocalUpdate(network, settings.optimiser, Objective(settings.objective))
 
     losses = [update.step(images, labels, Moment(step, 100)) for step in range(20)]
