@@ -5,6 +5,7 @@ import time
 import torch
 
 from training.data.dataset import Dataset
+from training.data.overview import tell_splits
 from training.data.split import split_validation
 from training.errors import CheckpointError, DataError
 from training.fit.assess import final_report, refuse_divergence, validate
@@ -63,6 +64,7 @@ class Trainer:
                 "lower batch_size"
             )
             raise DataError(message)
+        tell_splits(dataset, train, self._validation, progress.say)
 
     def restore(self, checkpoint: Checkpoint | None) -> None:
         """Go back to a checkpoint; None begins anew.
