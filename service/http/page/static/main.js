@@ -113,12 +113,18 @@ function choose(label) {
 }
 
 function describe(answer) {
-  const { familiarity, is_familiar: isFamiliar } = answer;
-  tell(byId("answered"), `answered by ${nameOf(answer.model)}, ${answer.layers_used} layers ran`);
-  const known = isFamiliar === false ? "unlike what it learned from" : "like what it learned from";
-  const share = typeof familiarity === "number" ? ` (${familiarity.toFixed(3)})` : "";
-  tell(byId("familiarity"), familiarity === undefined ? "" : `This image is ${known}${share}.`);
+  const layers = `${answer.layers_used} layers ran`;
+  tell(byId("answered"), `answered by ${nameOf(answer.model)}, ${layers}`);
+  tell(byId("familiarity"), familiar(answer));
+  byId("familiarity").classList.toggle("note", answer.is_familiar === false);
   compareVersions();
+}
+
+// Says how much the image is like those that the model was measured on; older versions cannot.
+function familiar({ familiarity, is_familiar: isFamiliar }) {
+  if (familiarity == null) return "";
+  const measured = `More familiar than ${familiarity.toFixed(1)} % of the validation images`;
+  return isFamiliar === false ? `${measured}: the answer may mean little.` : `${measured}.`;
 }
 
 function compareVersions() {
