@@ -6,6 +6,9 @@ from torch import Tensor
 from training.data.dataset import Dataset, Split
 from training.errors import DataError
 
+# The rule by which images are set aside, for manifests: the first took no regard of classes.
+SPLIT_RULE = 2
+
 
 def split_validation(dataset: Dataset, fraction: float, seed: int) -> tuple[Split, Split]:
     """Take the data's own validation images, or set `fraction` of the training images aside.

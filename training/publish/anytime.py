@@ -15,7 +15,7 @@ from model.artifact.outputs import CONTRIBUTIONS, PROBABILITIES, SCORES, Contrac
 from model.artifact.repository import StoredVersion
 from training.data.dataset import Split
 from training.data.load import load_dataset
-from training.data.split import split_validation
+from training.data.split import SPLIT_RULE, split_validation
 from training.errors import DataError, ExportError
 from training.fit.calibration import best_temperature
 from training.publish.confidence import find_thresholds
@@ -73,6 +73,12 @@ def validation_images(manifest: Manifest, source: str) -> Split:
     Raises:
         DataError: the data cannot be read, or are not those that the version was trained on.
     """
+    if manifest.training.get("split_rule", 1) != SPLIT_RULE:
+        message = (
+            "the version was trained when images were set aside by another rule: images it learned "
+            "from would count as validation images; train it anew"
+        )
+        raise DataError(message)
     known = {n: manifest.training[n] for n in DataOptions.model_fields if n in manifest.training}
     settings = DataSettings.model_validate({**known, "source": source})
     seed = int(manifest.training.get("seed", 0))

@@ -6,6 +6,7 @@ from importlib.metadata import version
 
 from model.artifact.manifest import Accuracy, Golden, Layer, Manifest
 from model.artifact.outputs import Session, input_spec, output_specs
+from training.data.split import SPLIT_RULE
 from training.publish.golden import draw_golden_inputs
 from training.results.report import Report
 from training.results.trained import TrainedModel
@@ -39,7 +40,8 @@ def describe_model(
         temperature=report.calibration.temperature,
         accuracy=Accuracy(value=test.accuracy, n=test.n, per_class=test.per_class),
         # The kind of the data alone: where they lay is nobody's business.
-        training=flat(settings) | {"data": settings.data.kind, "cache": None},
+        training=flat(settings)
+        | {"data": settings.data.kind, "cache": None, "split_rule": SPLIT_RULE},
         software={name: version(name) for name in ("goodserve", "torch", "onnx", "onnxscript")},
         data_sha256=report.data_sha256,
         model_sha256=hashlib.sha256(model).hexdigest(),

@@ -80,7 +80,7 @@ def written(
     Raises:
         ExportError: torch gave nothing.
     """
-    for noisy in ("torch.onnx", "onnxscript"):  # one misses torchvision; we do not
+    for noisy in ("torch.onnx", "onnx_ir"):  # one misses torchvision; we do not
         logging.getLogger(noisy).setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter's own deprecations are not ours to mend
