@@ -54,8 +54,13 @@ const wordsOf = ({ label, contrast }) => contrast ?? [label, null];
 
 // Lists the images as buttons, the shown one pressed; calls `choose` with the one that is pressed.
 export function showPictures(pictures, shown, choose) {
-  byId("images").replaceChildren(...pictures.map((each) => item(each, each === shown, choose)));
+  const list = byId("images");
+  const hadFocus = list.contains(document.activeElement);
+  list.replaceChildren(...pictures.map((each) => item(each, each === shown, choose)));
   byId("clear").hidden = !pictures.length;
+  const pressed = list.querySelector('[aria-pressed="true"]');
+  if (hadFocus) pressed?.focus();
+  if (pressed) list.scrollTo(pressed.offsetLeft - list.offsetLeft, pressed.offsetTop - list.offsetTop);
 }
 
 function item(picture, isShown, choose) {
