@@ -30,7 +30,7 @@ from training.settings.sections import RunSettings
 Costs = Mapping[tuple[int, Method], list[StepCost]]
 _MEGA = 1e6
 _HEADS = (
-    "layers", "method", "s/step", "CPU s", "step MB", "kept MB", "ours: time", "memory",
+    "layers", "method", "s/step", "CPU s", "step MB", "kept MB", "ours: time", "CPU", "memory",
     "time x memory",
 )  # fmt: skip
 
@@ -56,11 +56,12 @@ def table(costs: Costs) -> str:
         times = Spread.of(map(_seconds, found))
         step, kept = max(c.step_bytes for c in found), found[0].kept_bytes
         by_time = statistics.median(map(_ratio, map(_seconds, ours), map(_seconds, found)))
+        by_cpu = statistics.median(map(_ratio, map(_cpu_seconds, ours), map(_cpu_seconds, found)))
         by_memory = max(c.step_bytes for c in ours) / step
-        ratios = [_worded(r) for r in (by_time, by_memory, by_time * by_memory)]
-        cpu = Spread.of(statistics.median(cost.cpu_seconds) for cost in found)
+        ratios = [_worded(r) for r in (by_time, by_cpu, by_memory, by_time * by_memory)]
+        cpu = Spread.of(map(_cpu_seconds, found))
         figures = [str(times), str(cpu), short(step / _MEGA), short(kept / _MEGA)]
-        rows.append([str(depth), method, *figures, *(["", "", ""] if method == "ours" else ratios)])
+        rows.append([str(depth), method, *figures, *([""] * 4 if method == "ours" else ratios)])
     return markdown(_HEADS, rows)
 
 
@@ -112,6 +113,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _seconds(cost: StepCost) -> float:
     return statistics.median(cost.seconds)
+
+
+def _cpu_seconds(cost: StepCost) -> float:
+    return statistics.median(cost.cpu_seconds)
 
 
 def _ratio(ours: float, other: float) -> float:

@@ -65,7 +65,7 @@ def test_a_loss_against_another_method_is_marked() -> None:
 
     last = table(costs).splitlines()[-1]
 
-    assert last.endswith("| **1.20** | 0.50 | 0.60 |")
+    assert last.endswith("| **1.20** | 1.00 | 0.50 | 0.60 |")
 
 
 def test_it_runs_and_draws(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

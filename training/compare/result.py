@@ -103,10 +103,9 @@ def table(comparison: Comparison) -> Iterator[str]:
     yield f"validation n = {first.n_validation}, test n = {first.n_test}; {_where(comparison)}"
     yield ""
     yield (
-        "| variant | validation | test | points | s/step | images/s | peak MB | of which training "
-        "| parameters | rate |"
+        "| variant | validation | test | points | s/step | images/s | peak MB | parameters | rate |"
     )
-    yield "|---|---|---|---|---|---|---|---|---|---|"
+    yield "|---|---|---|---|---|---|---|---|---|"
     for row in comparison.rows:
         points = 100 * (row.test - first.test)
         yield (
@@ -119,12 +118,8 @@ def table(comparison: Comparison) -> Iterator[str]:
 
 def _cost(cost: Cost | None) -> str:
     if cost is None:
-        return "| | |"
-    growth = cost.peak_bytes - cost.before_bytes
-    return (
-        f"{cost.seconds_per_step:.3f} | {cost.images_per_s:.0f} | {cost.peak_bytes / _MEGA:.0f} | "
-        f"{growth / _MEGA:.0f}"
-    )
+        return "| |"
+    return f"{cost.seconds_per_step:.3f} | {cost.images_per_s:.0f} | {cost.peak_bytes / _MEGA:.0f}"
 
 
 def _where(comparison: Comparison) -> str:
