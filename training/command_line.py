@@ -202,6 +202,20 @@ def evaluate(*, run: Path, data: str | None = None) -> None:
 
 
 @app.command
+def report(run: Path) -> None:
+    """Draw a trained run's report.html anew.
+
+    It needs no data: what it shows of single images was kept when the run was trained.
+
+    Args:
+        run: The run's folder.
+    """
+    from training import commands  # noqa: PLC0415  torch takes seconds, --help needs none
+
+    commands.report(run)
+
+
+@app.command
 def export(*, run: Path, out: Path | None = None) -> None:
     """Write a trained run as ONNX, checked.
 

@@ -18,6 +18,7 @@ from training.fit.start import resume_run, start_run
 from training.publish.publishing import publish_export, write_export
 from training.publish.target import Publication, Target
 from training.request import EXPORT_FOLDER, FitRequest
+from training.results.html.page import write_page
 from training.results.measure import read_goodness, report_on
 from training.results.run import Run
 from training.results.table import split_lines
@@ -46,6 +47,7 @@ def fit(request: FitRequest) -> None:
         resume_run(run, progress)
     else:
         start_run(settings, run, progress)
+    progress.say(f"report {write_page(run)}")
     if target is not None:
         out = request.folder / EXPORT_FOLDER
         export(request.folder, out)
@@ -76,6 +78,11 @@ def evaluate(folder: Path, source: str | None) -> None:
     goodness = read_goodness(trained.network, dataset.test, torch.device("cpu"))
     found = report_on(trained.network, goodness, dataset.test.labels)
     print("\n".join(split_lines(trained.report, found)))
+
+
+def report(folder: Path) -> None:
+    """Draw the report of a trained run anew."""
+    print(f"report {write_page(Run(folder))}")
 
 
 def export(folder: Path, out: Path) -> None:

@@ -74,7 +74,9 @@ def test_interrupted_and_resumed_equals_uninterrupted(real_data: Path, tmp_path:
     expected, found = weights(whole), weights(broken)
     assert all(torch.equal(expected[name], found[name]) for name in expected)
     logs = [(run / "log.jsonl").read_text().splitlines() for run in (whole, broken)]
-    events = [[json.loads(line) | {"seconds": 0} for line in log] for log in logs]
+    events = [
+        [json.loads(line) | {"seconds": 0, "images_per_s": 0} for line in log] for log in logs
+    ]
     assert events[0] == events[1]
     assert [event["event"] for event in events[0]] == ["epoch", "epoch", "test"]
 

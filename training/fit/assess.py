@@ -3,13 +3,21 @@
 import math
 
 import torch
+from torch import Tensor
 
 from model.network.stack import ForwardForwardNetwork
 from training.data.dataset import Dataset, Split
 from training.errors import DivergenceError
 from training.fit.calibration import calibrate
 from training.fit.position import Position
-from training.results.measure import layer_reports, read_goodness, report_on
+from training.results.answers import RunAnswers
+from training.results.measure import (
+    answers_on,
+    examples_of,
+    layer_reports,
+    read_goodness,
+    report_on,
+)
 from training.results.report import Calibration, EpochReport, Report, SplitReport
 
 _CPU = torch.device("cpu")
@@ -19,10 +27,7 @@ def validate(
     network: ForwardForwardNetwork, split: Split, device: torch.device
 ) -> tuple[Calibration, SplitReport]:
     """Calibrate a network on the validation split, and report on it there."""
-    goodness = read_goodness(network, split, device)
-    found = calibrate(goodness, split.labels)
-    network.calibrate(torch.tensor(found.layer_weights), found.temperature)
-    return found, report_on(network, goodness, split.labels)
+    return _calibrated(network, read_goodness(network, split, device), split)
 
 
 def final_report(
@@ -31,7 +36,7 @@ def final_report(
     validation: Split,
     epochs: tuple[EpochReport, ...],
     fingerprint: str,
-) -> Report:
+) -> tuple[Report, RunAnswers]:
     """Calibrate a network for good, and read the test split for the first and only time.
 
     Args:
@@ -41,17 +46,31 @@ def final_report(
         epochs: of the run.
         fingerprint: of the data set.
     """
-    calibration, validated = validate(network, validation, _CPU)
-    goodness = read_goodness(network, dataset.test, _CPU)
-    return Report(
+    goodness = read_goodness(network, validation, _CPU)
+    calibration, validated = _calibrated(network, goodness, validation)
+    tested, test = read_goodness(network, dataset.test, _CPU), dataset.test
+    report = Report(
         labels=dataset.labels,
         data_sha256=fingerprint,
         layers=layer_reports(network),
         epochs=epochs,
         calibration=calibration,
         validation=validated,
-        test=report_on(network, goodness, dataset.test.labels),
+        test=report_on(network, tested, test.labels),
     )
+    return report, RunAnswers(
+        validation=answers_on(network, goodness, validation.labels),
+        test=answers_on(network, tested, test.labels),
+        examples=examples_of(network, goodness, validation),
+    )
+
+
+def _calibrated(
+    network: ForwardForwardNetwork, goodness: Tensor, split: Split
+) -> tuple[Calibration, SplitReport]:
+    found = calibrate(goodness, split.labels)
+    network.calibrate(torch.tensor(found.layer_weights), found.temperature)
+    return found, report_on(network, goodness, split.labels)
 
 
 def refuse_divergence(position: Position) -> None:

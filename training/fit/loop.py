@@ -18,9 +18,10 @@ from training.fit.step import LocalUpdate
 from training.fit.stop import Interrupted, StopRequest, stop_on_signals
 from training.objective.objective import Moment, Objective
 from training.results.checkpoint import Checkpoint
+from training.results.measure import layer_reports
 from training.results.report import EpochReport
 from training.results.run import Run
-from training.results.table import epoch_line
+from training.results.table import end_lines, epoch_line
 from training.results.trained import TrainedModel
 from training.settings.fit import FitSettings
 
@@ -100,9 +101,9 @@ class Trainer:
         """
         with denormals_flushed(), stop_on_signals() as stop:
             for _ in range(self._position.epoch, self._settings.optimiser.epochs):
-                started = time.monotonic()
+                started, first_step = time.monotonic(), self._position.step
                 self._train_epoch(stop)
-                report = self._report_epoch(started)
+                report = self._report_epoch(started, first_step)
                 self._epochs = (*self._epochs, report)
                 self._position = self._epoch_start(self._position.epoch + 1)
                 # The checkpoint before the log, which a resumed run rewrites by it.
@@ -141,10 +142,11 @@ class Trainer:
                 message = f"stopped at epoch {epoch + 1}, step {step + 1}"
                 raise Interrupted(message)
 
-    def _report_epoch(self, started: float) -> EpochReport:
+    def _report_epoch(self, started: float, first_step: int) -> EpochReport:
         """Read the validation split; refuse an epoch in which a layer diverged."""
         refuse_divergence(self._position)
         seconds = time.monotonic() - started
+        images = (self._batches.steps - first_step) * self._settings.optimiser.batch_size
         calibration, validation = validate(self._network, self._validation, self._device)
         report = EpochReport(
             epoch=self._position.epoch + 1,
@@ -152,6 +154,10 @@ class Trainer:
             train_loss_per_layer=tuple((self._position.loss_sum / self._batches.steps).tolist()),
             calibration=calibration,
             validation=validation,
+            images_per_s=round(images / max(seconds, 1e-3), 1),
+            assignment_entropy_per_layer=tuple(
+                layer.assignment_entropy for layer in layer_reports(self._network)
+            ),
         )
         self._progress.say(epoch_line(report, self._settings.optimiser.epochs))
         return report
@@ -159,14 +165,15 @@ class Trainer:
     def _finish(self) -> TrainedModel:
         """Calibrate in float32 on the CPU, test, store."""
         network = self._network.to("cpu", memory_format=torch.contiguous_format)
-        report = final_report(
+        report, answers = final_report(
             network, self._dataset, self._validation, self._epochs, self._fingerprint
         )
         trained = TrainedModel(network, report)
         # In this order: a run killed in between writes the line again, for its log is cut back.
         self._run.log.test(report.test)
+        self._run.save_answers(answers)
         self._run.save_model(trained)
-        self._progress.say(f"test accuracy {report.test.accuracy:.2%} (n = {report.test.n})")
+        self._progress.say("\n".join(end_lines(report)))
         return trained
 
     def _save(self) -> None:

@@ -1,5 +1,6 @@
 """Reading a network on a split: how often it and its layers are right."""
 
+import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812  torch's own convention
 from torch import Tensor
@@ -7,6 +8,8 @@ from torch import Tensor
 from model.network.assignment import assignment_entropy
 from model.network.stack import ForwardForwardNetwork
 from training.data.dataset import Split
+from training.results.answers import SplitAnswers
+from training.results.examples import Examples, choose, shrunk
 from training.results.report import LayerReport, SplitReport
 
 _BATCH = 500
@@ -35,16 +38,46 @@ def report_on(network: ForwardForwardNetwork, goodness: Tensor, labels: Tensor) 
     answer = network.combine(goodness.to(network.get_buffer("layer_weights").device))
     probabilities = answer.probabilities.cpu()
     right = probabilities.argmax(1) == labels
+    counts = labels.bincount(minlength=probabilities.shape[1]).tolist()
+    per_class = tuple(
+        _share(right[labels == k]) if count else None for k, count in enumerate(counts)
+    )
+    known = [share for share in per_class if share is not None]
     return SplitReport(
         n=len(labels),
         # A probability may underflow to 0, whose logarithm JSON could not store.
         loss=F.nll_loss(probabilities.clamp_min(1e-12).log(), labels).item(),
         accuracy=_share(right),
-        per_class=tuple(
-            _share(right[labels == k]) if (labels == k).any() else None
-            for k in range(probabilities.shape[1])
-        ),
+        per_class=per_class,
         per_layer=tuple(_share(layer.argmax(1) == labels) for layer in goodness.unbind(1)),
+        images_per_class=tuple(counts),
+        # Rounding may lift a mean of ones above 1.
+        balanced_accuracy=min(1.0, sum(known) / len(known)),
+        majority_accuracy=max(counts) / len(labels),
+    )
+
+
+def answers_on(network: ForwardForwardNetwork, goodness: Tensor, labels: Tensor) -> SplitAnswers:
+    """Keep the scores of a split's images; arguments as for `report_on`."""
+    return SplitAnswers(network.combine(goodness).scores.numpy(), labels.numpy())
+
+
+def examples_of(network: ForwardForwardNetwork, goodness: Tensor, split: Split) -> Examples:
+    """Choose images of a split that are worth a look, and keep small pictures of them.
+
+    Args:
+        network: calibrated, on the CPU.
+        goodness: `(N, L, K)`, as `read_goodness` gave it.
+        split: whose images they are.
+    """
+    said = network.combine(goodness)
+    chosen = choose(said.probabilities.numpy(), said.scores.numpy(), split.labels.numpy())
+    places = torch.tensor([place for _, place in chosen], dtype=torch.int64)
+    return Examples(
+        kinds=np.array([kind for kind, _ in chosen], dtype=np.str_),
+        places=places.numpy(),
+        pictures=shrunk(split.images[places].numpy()),
+        contributions=said.contributions[places].numpy(),
     )
 
 

@@ -24,6 +24,10 @@ class SplitReport(_Frozen):
         accuracy: of the network.
         per_class: accuracy in each class; None for a class without images.
         per_layer: accuracy of each layer alone.
+        images_per_class: of the split; empty in reports of format 2, which end here.
+        balanced_accuracy: mean of `per_class` over the classes that have images.
+        majority_accuracy: of always giving the class with the most images of the split: the most
+            that an answer without a look at the image can reach.
     """
 
     n: int = Field(ge=1)
@@ -31,6 +35,9 @@ class SplitReport(_Frozen):
     accuracy: Fraction
     per_class: tuple[Fraction | None, ...]
     per_layer: tuple[Fraction, ...]
+    images_per_class: tuple[Annotated[int, Field(ge=0)], ...] = ()
+    balanced_accuracy: Fraction | None = None
+    majority_accuracy: Fraction | None = None
 
 
 class Calibration(_Frozen):
@@ -58,6 +65,8 @@ class EpochReport(_Frozen):
         train_loss_per_layer: each layer's local loss, averaged over the steps.
         calibration: as it would be if training ended here.
         validation: by that calibration.
+        images_per_s: learned from, in this process; None in reports of format 2.
+        assignment_entropy_per_layer: 1 undecided, 0 one class each; empty in format 2.
     """
 
     epoch: int = Field(ge=1)
@@ -65,6 +74,8 @@ class EpochReport(_Frozen):
     train_loss_per_layer: tuple[float, ...]
     calibration: Calibration
     validation: SplitReport
+    images_per_s: Annotated[float, Field(ge=0)] | None = None
+    assignment_entropy_per_layer: tuple[float, ...] = ()
 
 
 class LayerReport(_Frozen):
@@ -85,7 +96,7 @@ class Report(_Frozen):
     """A whole run, from its first epoch to the one look at the test split.
 
     Attributes:
-        format: of this report.
+        format: of this report; 2 lacks the fields that say so.
         labels: K class names.
         data_sha256: fingerprint of the data set.
         layers: first to last.
@@ -95,7 +106,7 @@ class Report(_Frozen):
         test: read once.
     """
 
-    format: Literal[2] = 2
+    format: Literal[2, 3] = 3
     labels: tuple[str, ...] = Field(min_length=2)
     data_sha256: str
     layers: tuple[LayerReport, ...] = Field(min_length=1)

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from model.artifact.files import write_atomically
 from training.errors import CheckpointError
+from training.results.answers import RunAnswers
 from training.results.checkpoint import Checkpoint
 from training.results.lock import only_writer
 from training.results.log import RunLog
@@ -23,8 +24,10 @@ class Run:
     settings.json   what the run was started with
     log.jsonl       a line for each epoch, and one for the test
     checkpoint.pt   where to go on
+    answers.npz     what the network says of every validation and test image
     report.json     what came of it
     model.pt        the trained network; it is there when the run is finished
+    report.html     all of this to look at
     """
 
     def __init__(self, folder: Path) -> None:
@@ -33,6 +36,7 @@ class Run:
         self.log = RunLog(folder / "log.jsonl")
         self._settings = folder / "settings.json"
         self._checkpoint = folder / "checkpoint.pt"
+        self._answers = folder / "answers.npz"
         self._report = folder / "report.json"
         self._model = folder / "model.pt"
 
@@ -104,6 +108,24 @@ class Run:
             CheckpointError: it is damaged, or of another format.
         """
         return Checkpoint.load(self._checkpoint) if self._checkpoint.exists() else None
+
+    def save_answers(self, answers: RunAnswers) -> None:
+        """Store what the trained network says, before the model: a finished run has both."""
+        answers.save(self._answers)
+
+    def load_answers(self) -> RunAnswers | None:
+        """Read what the trained network says; None in a run of an earlier version.
+
+        Raises:
+            CheckpointError: the file is damaged, or of another format.
+        """
+        return RunAnswers.load(self._answers) if self._answers.exists() else None
+
+    def save_page(self, page: str) -> Path:
+        """Replace the report to look at; give its path."""
+        path = self.folder / "report.html"
+        write_atomically(path, page.encode())
+        return path
 
     def save_model(self, model: TrainedModel) -> None:
         """Store the trained model: the run is then finished."""

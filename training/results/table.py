@@ -1,6 +1,6 @@
 """A report in words, for the terminal."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from training.results.report import EpochReport, Report, SplitReport
 
@@ -16,6 +16,13 @@ def epoch_line(epoch: EpochReport, epochs: int) -> str:
     )
 
 
+def end_lines(report: Report) -> Iterator[str]:
+    """Say at the end of a run how it does on the test split, beside answers without a look."""
+    yield f"test accuracy {report.test.accuracy:.2%} (n = {report.test.n})"
+    yield from _against_baseline(report.test)
+    yield from _class_lines(report.labels, report.test)
+
+
 def split_lines(report: Report, found: SplitReport) -> Iterator[str]:
     """Say how a trained network does on a split, by layer and by class.
 
@@ -24,11 +31,27 @@ def split_lines(report: Report, found: SplitReport) -> Iterator[str]:
         found: on its test split, or on that of other data with the same classes.
     """
     yield f"accuracy {found.accuracy:.2%} (n = {found.n}), loss {found.loss:.4f}"
+    yield from _against_baseline(found)
     layers = zip(report.layers, found.per_layer, report.calibration.layer_weights, strict=True)
     for layer, accuracy, weight in layers:
         yield (
             f"  layer {layer.name:<12} {accuracy:7.2%}  layer weight {weight:.3f}  "
             f"assignment entropy {layer.assignment_entropy:.2f}"
         )
-    for label, share in zip(report.labels, found.per_class, strict=True):
-        yield f"  class {label:<12} " + ("no images" if share is None else f"{share:7.2%}")
+    yield from _class_lines(report.labels, found)
+
+
+def _against_baseline(found: SplitReport) -> Iterator[str]:
+    if found.balanced_accuracy is not None and found.majority_accuracy is not None:
+        yield (
+            f"  balanced over the classes {found.balanced_accuracy:.2%}; "
+            f"always the most frequent class {found.majority_accuracy:.2%}"
+        )
+
+
+def _class_lines(labels: Sequence[str], found: SplitReport) -> Iterator[str]:
+    # Reports of format 2 have no counts.
+    counts = found.images_per_class or (None,) * len(labels)
+    for label, share, count in zip(labels, found.per_class, counts, strict=True):
+        n = "" if count is None else f" (n = {count})"
+        yield f"  class {label:<12} " + ("no images" if share is None else f"{share:7.2%}{n}")
