@@ -45,9 +45,9 @@ def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture
 def visit(browser: "Browser", server: Server, request: pytest.FixtureRequest) -> Iterator[Visit]:
     """Open a tab of the size and the colours that a test names; wide and light without."""
-    (width, height), scheme = getattr(request, "param", (WIDE, "light"))
-    size: Any = {"width": width, "height": height}
-    context = browser.new_context(viewport=size, color_scheme=scheme)
+    look: Any = getattr(request, "param", (WIDE, "light"))
+    (width, height), scheme = look
+    context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
     visit = Visit(context, server.url)
     yield visit
     visit.ended_well()
