@@ -1,6 +1,6 @@
 """How much an image is like those that a network learned from, by what the pass computes anyway.
 
-Axes: N images, C channels of the layer that is looked at, K classes.
+Axes: N images, C channels of the layer that is looked at, E directions among them, K classes.
 """
 
 from typing import NamedTuple
@@ -19,9 +19,9 @@ class FamiliarityFit(NamedTuple):
     """What was learned of familiar images.
 
     Attributes:
-        whitening: `(C, C)`, float32, turns channels' activity into independent directions of
+        whitening: `(C, E)`, float32, turns channels' activity into independent directions of
             variance 1 around their class's mean.
-        centres: `(K, C)`, float32, the classes' means in those directions.
+        centres: `(K, E)`, float32, the classes' means in those directions.
         energy: mean and standard deviation of the last layer's log-sum-exp, on validation.
         distance: the same of the squared distance to the nearest centre.
     """
@@ -72,7 +72,7 @@ class Familiarity(nn.Module):
 
 
 def nearest(points: Tensor, centres: Tensor) -> Tensor:
-    """Give the squared distance from each point `(N, C)` to the nearest centre `(K, C)`: `(N,)`."""
+    """Give the squared distance from each point `(N, E)` to the nearest centre `(K, E)`: `(N,)`."""
     squares = points.square().sum(1, keepdim=True) + centres.square().sum(1)
     return (squares - 2 * points @ centres.T).amin(dim=1)
 

@@ -26,7 +26,7 @@ from training.results.run import Run
 
 
 def test_the_graph_keeps_the_contract(small_models: list[SmallModel]) -> None:
-    """One uint8 input with a dynamic batch, three float32 outputs, one file, opset 20."""
+    """One uint8 input with a dynamic batch, four float32 outputs, one file, opset 20."""
     graph = onnx.load_from_string(small_models[0].model)
     onnx.checker.check_model(graph, full_check=True)
 
@@ -41,6 +41,7 @@ def test_the_graph_keeps_the_contract(small_models: list[SmallModel]) -> None:
         ("scores", onnx.TensorProto.FLOAT, ["N", 3]),
         ("probabilities", onnx.TensorProto.FLOAT, ["N", 3]),
         ("contributions", onnx.TensorProto.FLOAT, ["N", 2, 3]),
+        ("familiarity", onnx.TensorProto.FLOAT, ["N"]),
     ]
     assert [opset.version for opset in graph.opset_import] == [20]
 
