@@ -103,6 +103,7 @@ def fit(  # noqa: PLR0913  each is a flag
     config: Path | None = None,
     preset: PresetName | None = None,
     quiet: Annotated[bool, _Flag] = False,
+    log: tuple[str, ...] = (),
     publish: Path | None = None,
     name: str | None = None,
     activate: bool = True,
@@ -124,6 +125,7 @@ def fit(  # noqa: PLR0913  each is a flag
         config: TOML file of settings, a section per concern.
         preset: Named settings, which file and flags override one by one.
         quiet: Print no progress.
+        log: Tell a logger too: tensorboard or mlflow; may be given several times.
         publish: Model repository to export and publish to when trained.
         name: Name of the model; by default the data's kind or folder.
         activate: Serve the published version at once.
@@ -138,7 +140,7 @@ def fit(  # noqa: PLR0913  each is a flag
     flags = _given(data, objective, data_options, network, optimiser, machine)
     flags |= {} if preset is None else {"preset": preset}
     publication = None if publish is None else Publication(publish, name, activate)
-    commands.fit(FitRequest(run, flags, config, resume, quiet, publication))
+    commands.fit(FitRequest(run, flags, config, resume, quiet, publication, log))
 
 
 def _given(data: str | None, objective: ObjectiveFlags, *sections: Section) -> dict[str, Any]:

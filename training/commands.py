@@ -19,6 +19,7 @@ from training.publish.publishing import publish_export, write_export
 from training.publish.target import Publication, Target
 from training.request import EXPORT_FOLDER, FitRequest
 from training.results.html.page import write_page
+from training.results.loggers.load import load_loggers
 from training.results.measure import read_goodness, report_on
 from training.results.run import Run
 from training.results.table import split_lines
@@ -32,7 +33,7 @@ _COMPARED_IMAGES = 256
 
 def fit(request: FitRequest) -> None:
     """Train; with a publication, export and publish what came of it."""
-    run = Run(request.folder)
+    run = Run(request.folder, load_loggers(request.logs, request.folder))
     settings = run.settings() if request.resume else new_settings(request)
     target = request.publication.target(settings.data) if request.publication else None
     if target is not None:

@@ -21,6 +21,7 @@ class FitRequest:
         resume: whether to go on with a run.
         quiet: whether to print no progress.
         publication: where to publish what comes of it, or nowhere.
+        logs: loggers to tell beside the run's own log.
     """
 
     folder: Path
@@ -29,3 +30,4 @@ class FitRequest:
     resume: bool = False
     quiet: bool = False
     publication: Publication | None = None
+    logs: tuple[str, ...] = ()

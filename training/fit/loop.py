@@ -90,7 +90,7 @@ class Trainer:
             self._epochs = checkpoint.epochs
             loss_sum = checkpoint.loss_sum.to(self._device)
             self._position = Position(checkpoint.epoch, checkpoint.step, loss_sum)
-        self._run.log.rewrite(self._epochs)
+        self._run.log.begin(self._settings, self._epochs)
 
     def train(self) -> TrainedModel:
         """Go through the epochs that are left, then calibrate and test.

@@ -1,6 +1,7 @@
 """The folder of a run, and its files."""
 
 import json
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from training.errors import CheckpointError
 from training.results.answers import RunAnswers
 from training.results.checkpoint import Checkpoint
 from training.results.lock import only_writer
-from training.results.log import RunLog
+from training.results.log import AllLogs, JsonLines, RunLog
 from training.results.stored import FORMAT, check_format
 from training.results.trained import TrainedModel, load_trained, save_trained
 from training.settings.fit import FitSettings
@@ -30,10 +31,10 @@ class Run:
     report.html     all of this to look at
     """
 
-    def __init__(self, folder: Path) -> None:
-        """Name the folder; nothing is read or written yet."""
+    def __init__(self, folder: Path, logs: Sequence[RunLog] = ()) -> None:
+        """Name the folder, and the logs to keep beside its own; nothing is read or written yet."""
         self.folder = folder
-        self.log = RunLog(folder / "log.jsonl")
+        self.log: RunLog = AllLogs([JsonLines(folder / "log.jsonl"), *logs])
         self._settings = folder / "settings.json"
         self._checkpoint = folder / "checkpoint.pt"
         self._answers = folder / "answers.npz"
@@ -67,8 +68,9 @@ class Run:
         """
         # Asked again under the lock: another start may have been quicker since the first time.
         self.refuse_existing()
-        self.log.clear()
         content = {"format": FORMAT, "settings": settings.model_dump(mode="json")}
+        # Before the settings: a folder in which a log could not begin holds no run.
+        self.log.begin(settings, ())
         write_atomically(self._settings, json.dumps(content, indent=2).encode() + b"\n")
 
     def settings(self) -> FitSettings:
