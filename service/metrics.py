@@ -35,7 +35,7 @@ class Metrics:
         self._shared = shared
         own = self._registry = CollectorRegistry()
         self._requests = Counter(
-            "goodserve_requests", "Requests to /predict by outcome", ["outcome"], registry=own
+            "goodserve_requests", "Requests to /predict and /explain by outcome", ["outcome"], registry=own
         )
         self._latency = Histogram(
             "goodserve_request_duration_seconds",
@@ -80,7 +80,7 @@ class Metrics:
         self._read_depth: Callable[[], int] = lambda: 0
 
     def request(self, outcome: str, seconds: float) -> None:
-        """Count one request to /predict, whatever its end."""
+        """Count one request with images, whatever its end."""
         self._requests.labels(outcome).inc()
         self._latency.observe(seconds)
 

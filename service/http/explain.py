@@ -19,6 +19,8 @@ from service.predict.evidence import Question
 
 PNG = "image/png"
 MOST_CLASSES = 16
+# Images times classes: each is some 2,500 numbers, which take a millisecond to word.
+MOST_PARTS = 64
 _LISTS = ("classes",)
 
 
@@ -36,9 +38,8 @@ class ExplainEndpoint(ImageEndpoint):
         if wants_picture and len(asked.form.images) != 1:
             detail = f"{PNG} shows one image, this request has {len(asked.form.images)}"
             raise UnprocessableError("one-image", detail)
-        explained = await self.predictor.explain(
-            asked.form.images, partial(question, options=options), timeout_s=asked.timeout_s
-        )
+        ask = partial(question, options=options, images=len(asked.form.images))
+        explained = await self.predictor.explain(asked.form.images, ask, timeout_s=asked.timeout_s)
         if wants_picture:
             picture = partial(draw, explained, asked.form.images[0], options.layer)
             return Answer(await asyncio.to_thread(picture), PNG.encode())
@@ -46,8 +47,13 @@ class ExplainEndpoint(ImageEndpoint):
         return Answer(await asyncio.to_thread(word_parts, explained, options.channels))
 
 
-def question(manifest: Manifest, options: ExplainOptions) -> Question:
+def question(manifest: Manifest, options: ExplainOptions, images: int = 1) -> Question:
     """Say what to take apart: the classes asked for, or the most probable one.
+
+    Args:
+        manifest: of the version that answers.
+        options: what the caller chose.
+        images: of the request.
 
     Raises:
         UnprocessableError: a class or a layer is unknown, or there are too many.
@@ -65,6 +71,12 @@ def question(manifest: Manifest, options: ExplainOptions) -> Question:
     count = len(wanted) + bool(pair) or 1
     if count > MOST_CLASSES:
         detail = f"{count} classes are asked for, the limit is {MOST_CLASSES}"
+        raise UnprocessableError("too-many-classes", detail)
+    if count * images > MOST_PARTS:
+        detail = (
+            f"{count} classes of {images} images are {count * images} explanations, the limit for "
+            f"one request is {MOST_PARTS}; send several requests"
+        )
         raise UnprocessableError("too-many-classes", detail)
     by_class = np.zeros((count, len(labels)), np.float32)
     by_rank = np.zeros_like(by_class)

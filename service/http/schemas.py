@@ -26,7 +26,7 @@ class ExplainOptions(_Closed):
         (), description="classes to take apart, separated by commas; by default the top one"
     )
     contrast: str = Field("", description="two classes, A,B: what speaks for A rather than B")
-    channels: Annotated[int, Field(ge=0, le=1000)] = Field(
+    channels: Annotated[int, Field(ge=0, le=100)] = Field(
         5, description="how many of the strongest channels to give"
     )
     layer: str | None = Field(None, description="with Accept: image/png, the layer to draw")

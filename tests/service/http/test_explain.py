@@ -121,6 +121,17 @@ def test_a_bad_question_is_told(client: httpx.Client, query: str, kind: str, wor
     assert words in answer.json()["detail"]
 
 
+def test_images_times_classes_are_bounded(client: httpx.Client) -> None:
+    """Thirty images of three classes each would be a long answer."""
+    files = [("image", (f"{seed}.png", file(seed))) for seed in range(30)]
+
+    answer = client.post("/explain?classes=red,blue,green", files=files)
+
+    assert answer.status_code == 422
+    assert "90 explanations, the limit for one request is 64" in answer.json()["detail"]
+    assert client.post("/explain?classes=red,blue", files=files).status_code == 200
+
+
 def test_a_picture_keeps_its_size_and_its_turn(client: httpx.Client) -> None:
     """The overlay is upright, at the size of the image as a person sees it, above a legend."""
     exif = Image.Exif()
