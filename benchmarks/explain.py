@@ -84,6 +84,8 @@ def publish_untrained(root: Path, classes: int) -> None:
         "accuracy": Accuracy(value=1 / classes, n=1, per_class=(None,) * classes),
         "model_sha256": hashlib.sha256(model).hexdigest(),
         "model_size_bytes": len(model),
+        "evidence": None,
+        "familiarity": None,
     }
     repository = ModelRepository(root)
     manifest = Manifest.model_validate(known.model_dump() | changes)
