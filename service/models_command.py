@@ -41,7 +41,8 @@ def list_models(*, repository: Repository = None) -> None:
         except RepositoryError as error:
             print(f"{mark} {version}  broken: {error}")
             continue
-        accuracy = f"{manifest.accuracy.value:.2%} (n = {manifest.accuracy.n})"
+        test = manifest.accuracy
+        accuracy = f"{test.value:.2%} (n = {test.n})" if test else "not tested"
         created = manifest.created.date().isoformat()
         print(f"{mark} {version}  {created}  {len(manifest.labels)} classes  {accuracy}")
 

@@ -71,5 +71,6 @@ def test_the_bundled_model_is_small_and_sound() -> None:
     stored = repository.read(active)
 
     assert len(stored.model) <= 6_000_000
+    assert stored.manifest.accuracy is not None
     assert stored.manifest.accuracy.n == 10_000
     assert stored.manifest.accuracy.value >= 0.84

@@ -18,6 +18,7 @@ from training.settings.presets import PresetName
 from training.settings.sections import (
     DataOptions,
     Fraction,
+    Keep,
     NetworkSettings,
     OptimiserSettings,
     RunSettings,
@@ -218,39 +219,44 @@ def report(run: Path) -> None:
 
 
 @app.command
-def export(*, run: Path, out: Path | None = None) -> None:
-    """Write a trained run as ONNX, checked.
+def export(*, run: Path, out: Path | None = None, state: Keep | None = None) -> None:
+    """Write a run as ONNX, checked; one that has not finished, without a test accuracy.
 
     Args:
         run: The run's folder.
         out: Folder to write to; by default RUN/export.
+        state: Of a run that has not finished, the best epoch or the last checkpoint; by default
+            the best.
     """
     from training import commands  # noqa: PLC0415  torch takes seconds, --help needs none
 
-    commands.export(run, out or run / EXPORT_FOLDER)
+    commands.export(run, out or run / EXPORT_FOLDER, state)
 
 
 @app.command
-def publish(
+def publish(  # noqa: PLR0913  each is a flag
     *,
     run: Path,
     repository: Path,
     export: Path | None = None,
+    state: Keep | None = None,
     name: str | None = None,
     activate: bool = True,
 ) -> None:
-    """Put an exported run into a model repository.
+    """Put a run into a model repository; it is exported first where that is still to be done.
 
     Args:
         run: The run's folder.
         repository: The model repository.
         export: The export; by default RUN/export.
+        state: Of a run that has not finished, the best epoch or the last checkpoint; by default
+            the best.
         name: Name of the model; by default the data's kind or folder.
         activate: Serve the published version at once.
     """
     from training import commands  # noqa: PLC0415  torch takes seconds, --help needs none
 
-    commands.publish(run, export or run / EXPORT_FOLDER, Publication(repository, name, activate))
+    commands.publish(run, export, Publication(repository, name, activate), state)
 
 
 @app.command

@@ -4,15 +4,16 @@ from pathlib import Path
 
 import torch
 
-from model.artifact.repository import ModelRepository
+from model.artifact.repository import MANIFEST_FILE, ModelRepository
 from model.artifact.version import VersionId
 from training.compare.compare import compare as compare_variants
 from training.compare.compare import refuse_existing, store
 from training.compare.options import CompareOptions
-from training.data.dataset import Dataset
+from training.data.dataset import Dataset, Split
 from training.data.load import load_dataset
 from training.data.split import split_validation
-from training.errors import CheckpointError, ConfigError, DataError
+from training.errors import ConfigError, DataError
+from training.fit.interim import interim_model
 from training.fit.progress import Silent, Terminal
 from training.fit.start import resume_run, start_run
 from training.publish.publishing import publish_export, write_export
@@ -22,11 +23,10 @@ from training.results.html.page import write_page
 from training.results.loggers.load import load_loggers
 from training.results.measure import read_goodness, report_on
 from training.results.run import Run
-from training.results.table import split_lines
-from training.results.trained import TrainedModel
-from training.settings.fit import FitSettings, nested
-from training.settings.load import differing, load_settings, read_config
-from training.settings.sections import merged
+from training.results.table import interim_lines, split_lines
+from training.results.trained import InterimModel, TrainedModel
+from training.settings.asked import new_settings, of_equal_length, resumed_settings
+from training.settings.sections import Keep
 
 _COMPARED_IMAGES = 256
 
@@ -34,7 +34,10 @@ _COMPARED_IMAGES = 256
 def fit(request: FitRequest) -> None:
     """Train; with a publication, export and publish what came of it."""
     run = Run(request.folder, load_loggers(request.logs, request.folder))
-    settings = run.settings() if request.resume else new_settings(request)
+    if request.resume:
+        settings = resumed_settings(run.settings(), request.flags, request.config)
+    else:
+        settings = new_settings(request.flags, request.config)
     target = request.publication.target(settings.data) if request.publication else None
     if target is not None:
         target.check()
@@ -42,10 +45,9 @@ def fit(request: FitRequest) -> None:
     if settings.preset is not None:
         progress.say(f"preset {settings.preset}")
     if request.resume:
-        refuse_changes(settings, request)
-        if run.is_finished():
+        if run.is_finished() and settings == run.settings():
             print(f"{request.folder} is trained already")
-        resume_run(run, progress)
+        resume_run(run, progress, settings=settings)
     else:
         start_run(settings, run, progress)
     progress.say(f"report {write_page(run)}")
@@ -57,7 +59,7 @@ def fit(request: FitRequest) -> None:
 
 def compare(request: FitRequest, options: CompareOptions) -> None:
     """Train every variant of the method, and print what came of it."""
-    settings = new_settings(request)
+    settings = of_equal_length(new_settings(request.flags, request.config))
     refuse_existing(request.folder)
     lines = store(compare_variants(settings, options, print), request.folder)
     print("\n".join(lines))
@@ -86,29 +88,57 @@ def report(folder: Path) -> None:
     print(f"report {write_page(Run(folder))}")
 
 
-def export(folder: Path, out: Path) -> None:
-    """Write `model.onnx` and `manifest.json`, checked against torch."""
+def export(folder: Path, out: Path, state: Keep | None = None) -> None:
+    """Write `model.onnx` and `manifest.json`, checked against torch.
+
+    A run that has not finished gives its best epoch, or another state, without a test accuracy.
+    """
     from training.publish.export import export as export_model  # noqa: PLC0415  loads onnx
     from training.publish.familiarity import learn_familiarity  # noqa: PLC0415  likewise
 
     run = Run(folder)
-    settings, trained = run.settings(), run.load_model()
+    settings = run.settings()
     dataset = load_dataset(settings.data, settings.run.seed)
-    _refuse_other_data(dataset, trained)
     kept = split_validation(dataset, settings.data.validation_fraction, settings.run.seed)
-    familiar = learn_familiarity(trained.network, *kept)
-    compared = dataset.test.first(_COMPARED_IMAGES).images
-    exported = export_model(trained, settings, compared, familiar)
+    model, compared = _exportable(run, dataset, kept, state)
+    familiar = learn_familiarity(model.network, *kept)
+    images = compared.first(_COMPARED_IMAGES).images
+    exported = export_model(model, settings, images, familiar)
     path = write_export(exported, out)
     print(
         f"exported {path} ({len(exported.model):,} bytes); onnxruntime agrees "
-        f"with torch to {exported.worst:.1e} on {exported.n} test images"
+        f"with torch to {exported.worst:.1e} on {exported.n} images"
     )
 
 
-def publish(folder: Path, export_folder: Path, publication: Publication) -> None:
-    """Put an exported run into a model repository."""
-    _publish(export_folder, publication.target(Run(folder).settings().data))
+def _exportable(
+    run: Run, dataset: Dataset, kept: tuple[Split, Split], state: Keep | None
+) -> tuple[InterimModel, Split]:
+    """Give what a run has to export, and images to compare it on."""
+    settings = run.settings()
+    if run.is_finished() and state in {None, settings.optimiser.keep}:
+        trained = run.load_model()
+        _refuse_other_data(dataset, trained)
+        return trained, dataset.test
+    model = interim_model(run, settings, dataset, kept, state or "best")
+    print("\n".join(interim_lines(model.report)))
+    return model, kept[1]
+
+
+def publish(
+    folder: Path, export_folder: Path | None, publication: Publication, state: Keep | None = None
+) -> None:
+    """Put a run into a model repository; what is not exported yet, or no longer so, is first."""
+    run = Run(folder)
+    target = publication.target(run.settings().data)
+    if export_folder is not None and state is not None:
+        message = "an export is of one state already: name an export or a state, not both"
+        raise ConfigError(message)
+    out = export_folder or folder / EXPORT_FOLDER
+    if export_folder is None and (state is not None or run.changed_since(out / MANIFEST_FILE)):
+        target.check()
+        export(folder, out, state)
+    _publish(out, target)
 
 
 def anytime(
@@ -129,44 +159,6 @@ def anytime(
         repository.activate(published)
     print("\n".join(cut_lines(cut)))
     _print_published(published, Target(root, version.name, activate))
-
-
-def new_settings(request: FitRequest) -> FitSettings:
-    """Validate the settings of a new run.
-
-    Raises:
-        ConfigError: no data are named, or a setting is unknown or out of range.
-    """
-    if "data" not in request.flags and request.config is None:
-        message = "name the data: goodserve-train fit KIND:PATH --run FOLDER"
-        raise ConfigError(message)
-    return _with_absolute_path(load_settings(request.flags, request.config))
-
-
-def refuse_changes(stored: FitSettings, request: FitRequest) -> None:
-    """Make sure that a resumed run is given no setting that it was not started with.
-
-    Raises:
-        CheckpointError: settings differ; the message names them.
-    """
-    config = read_config(request.config) if request.config is not None else {}
-    given = merged(config, nested(request.flags))
-    asked = _with_absolute_path(load_settings(merged(stored.model_dump(), given)))
-    # What `auto` meant was settled when the run began: asked for again, it is no change.
-    settled = {n: getattr(stored.run, n) for n, v in dict(asked.run).items() if v == "auto"}
-    asked = asked.model_copy(update={"run": asked.run.model_copy(update=settled)})
-    changed = differing(asked, stored)
-    if changed:
-        message = f"a resumed run keeps its settings, but {', '.join(changed)} differ"
-        raise CheckpointError(message)
-
-
-def _with_absolute_path(settings: FitSettings) -> FitSettings:
-    """Name the data so that the run can be resumed or exported from another folder."""
-    data = settings.data
-    path = str(Path(data.path).expanduser().resolve()) if data.path else ""
-    source = data.source.removesuffix(data.path) + path
-    return settings.model_copy(update={"data": data.model_copy(update={"source": source})})
 
 
 def _publish(export_folder: Path, target: Target) -> None:

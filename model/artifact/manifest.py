@@ -12,7 +12,7 @@ import io
 import struct
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from PIL import Image
@@ -51,14 +51,14 @@ class Layer(Frozen):
         channels: of its activity.
         weight: its layer weight w_l in the combined score, after its validation loss.
         validation_loss: its own cross-entropy on the validation split, in nats.
-        test_accuracy: its own, as a fraction.
+        test_accuracy: its own, as a fraction; None where the test split was not read.
     """
 
     name: str
     channels: int = Field(ge=1)
     weight: float = Field(ge=0, le=1)
     validation_loss: float
-    test_accuracy: float = Field(ge=0, le=1)
+    test_accuracy: Annotated[float, Field(ge=0, le=1)] | None
 
 
 class Accuracy(Frozen):
@@ -134,7 +134,7 @@ class Manifest(Frozen):
         outputs: the graph's outputs.
         layers: L layers, first to last.
         temperature: of the probabilities.
-        accuracy: on the test split, read once.
+        accuracy: on the test split, read once; None for a run that has not finished.
         training: the settings of the run.
         software: versions of what trained and exported the model.
         data_sha256: fingerprint of the data set.
@@ -155,7 +155,7 @@ class Manifest(Frozen):
     outputs: tuple[TensorSpec, ...]
     layers: tuple[Layer, ...] = Field(min_length=1)
     temperature: float = Field(gt=0)
-    accuracy: Accuracy
+    accuracy: Accuracy | None
     training: dict[str, Any]
     software: dict[str, str]
     data_sha256: Sha256

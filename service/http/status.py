@@ -87,13 +87,14 @@ def _version(
         manifest = repository.manifest(version)
     except RepositoryError as error:
         return info.model_copy(update={"problem": str(error)})
+    accuracy = manifest.accuracy
     return info.model_copy(
         update={
             "labels": list(manifest.labels),
             "image_height": manifest.image_height,
             "image_width": manifest.image_width,
-            "accuracy": manifest.accuracy.value,
-            "accuracy_n": manifest.accuracy.n,
+            "accuracy": accuracy.value if accuracy else None,
+            "accuracy_n": accuracy.n if accuracy else None,
             "created": manifest.created.isoformat(),
         }
     )

@@ -40,6 +40,7 @@ def test_it_reaches_its_accuracy_and_explains_every_answer(real_data: Path) -> N
     found, parts = np.concatenate(scores), np.concatenate(contributions)
     right = found.argmax(1) == labels
     manifest = stored.manifest
+    assert manifest.accuracy is not None
     assert right.mean() >= 0.84
     assert right.mean() == pytest.approx(manifest.accuracy.value, abs=1e-3)
     for label, expected in enumerate(manifest.accuracy.per_class):

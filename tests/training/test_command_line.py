@@ -27,7 +27,11 @@ def run_main(arguments: str, small: SmallModel, tmp_path: Path) -> int:
         ("fit --run {new}", "name the data"),
         ("fit folder:{data} --run {old}", "holds a run already; add --resume"),
         ("fit --run {new} --resume", "holds no run to read"),
-        ("fit --run {old} --resume --epochs 7", "a resumed run keeps its settings, but epochs"),
+        ("fit --run {old} --resume --seed 7", "a resumed run keeps its settings, but seed"),
+        ("fit --run {old} --resume --epochs 1", "nothing is left to train: all 1 epochs are done"),
+        ("fit folder:{data} --run {new} --time soon", "time: 'soon' is no time such as 90s"),
+        ("fit folder:{data} --run {new} --time 0s", "time: "),
+        ("fit folder:{data} --run {new} --freeze 4", "freeze 4 leaves none of the 4 layers"),
         ("fit folder:{data} --run {new} --epochs 0", "epochs: "),
         ("fit folder:{data} --run {new} --batch-size 500", "less than a batch of 500"),
         (
@@ -44,6 +48,10 @@ def run_main(arguments: str, small: SmallModel, tmp_path: Path) -> int:
         ("publish --run {new} --repository {new}", "holds no run to read"),
         ("publish --run {old} --repository {new} --export {data}", "holds no export to publish"),
         ("publish --run {old} --repository {new} --name Bad/Name", "bad model name"),
+        (
+            "publish --run {old} --repository {new} --export {data} --state last",
+            "name an export or a state, not both",
+        ),
         ("fit folder:{data} --run {new} --widths 8,x", "widths: '8,x' is no list of whole numbers"),
         ("fit folder:{data} --run {new} --widths 0", "widths.0: "),
         ("fit folder:{data} --run {new} --entropy-weight -1", "entropy_weight: "),

@@ -82,9 +82,9 @@ def test_the_flags_a_run_was_started_with_may_be_given_again(
 
     assert fit(data, run, f"--device auto --config {config} --resume") == 0
 
-    config.write_text("epochs = 2\nentropy_weight = 0.3\n")
-    assert fit(data, run, f"--config {config} --resume") == 2
-    assert "keeps its settings, but epochs, entropy_weight differ" in capsys.readouterr().err
+    config.write_text("batch_size = 4\nentropy_weight = 0.3\n")
+    assert main(["fit", "--run", str(run), "--config", str(config), "--resume"]) == 2
+    assert "keeps its settings, but batch_size, entropy_weight differ" in capsys.readouterr().err
 
 
 def test_a_run_does_not_depend_on_where_it_was_started(
@@ -150,6 +150,7 @@ def test_evaluate_prints_accuracy_with_n(
 
     printed = capsys.readouterr().out
     accuracy = small_models[0].manifest.accuracy
+    assert accuracy is not None
     assert f"accuracy {accuracy.value:.2%} (n = {accuracy.n})" in printed
     assert all(f"class {label}" in printed for label in ("blue", "green", "red"))
     assert all(f"layer {layer}" in printed for layer in ("stem", "block2"))

@@ -17,6 +17,7 @@ from training.fit.batches import Batches
 from training.fit.build import build_network
 from training.fit.device import denormals_flushed, make_deterministic
 from training.fit.position import Position
+from training.fit.progress import Extent
 from training.objective.objective import Moment
 from training.results.measure import read_goodness
 from training.settings.fit import FitSettings
@@ -87,7 +88,8 @@ def _train(settings: FitSettings, rate: float, dataset: Dataset) -> _Trained:
         for epoch in range(optimiser.epochs):
             network.train()
             place = Position.start(epoch, 1, device)
-            stopwatch.begin(place, batches.steps, optimiser.epochs)
+            extent = Extent(batches.steps, optimiser.epochs, optimiser.batch_size)
+            stopwatch.begin(place, extent)
             loss = _train_epoch(update, batches, place, optimiser.epochs, stopwatch)
             stopwatch.end()
             _refuse_divergence(loss, epoch, rate)
@@ -106,7 +108,7 @@ def _train_epoch(
         done, total = start.epoch * batches.steps + step, epochs * batches.steps
         at = Moment(done, total, start.epoch)
         position = position.after(update.step(batch.images, batch.labels, at))
-        stopwatch.step(position)
+        stopwatch.step(position, (done + 1) / total)
     return position.loss_sum.sum().item()
 
 

@@ -10,6 +10,7 @@ import torch
 from training.compare.result import Cost
 from training.errors import ConfigError
 from training.fit.position import Position
+from training.fit.progress import Extent
 
 
 class Stopwatch:
@@ -29,13 +30,13 @@ class Stopwatch:
         self._is_warm = False
         self._before = self._peak = 0
 
-    def begin(self, start: Position, steps: int, epochs: int) -> None:  # noqa: ARG002
+    def begin(self, start: Position, extent: Extent) -> None:  # noqa: ARG002
         """Start; remember the memory before the first step."""
         self._since = time.perf_counter() if self._is_warm else None
         if not self._before:
             self._before = _allocated() if self._is_cuda else resident_bytes()
 
-    def step(self, position: Position) -> None:  # noqa: ARG002
+    def step(self, position: Position, done: float) -> None:  # noqa: ARG002
         """Count a step; the run's first, which chooses kernels, is not timed."""
         if self._since is None:
             self._wait()

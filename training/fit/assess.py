@@ -1,15 +1,14 @@
-"""Looking at a network between epochs and at the end: calibration, reports, divergence."""
+"""Looking at a network between epochs and at the end: calibration and reports."""
 
-import math
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from model.network.stack import ForwardForwardNetwork
 from training.data.dataset import Dataset, Split
-from training.errors import DivergenceError
 from training.fit.calibration import calibrate
-from training.fit.position import Position
+from training.fit.divergence import refuse_broken_goodness
 from training.results.answers import RunAnswers
 from training.results.measure import (
     answers_on,
@@ -18,24 +17,59 @@ from training.results.measure import (
     read_goodness,
     report_on,
 )
-from training.results.report import Calibration, EpochReport, Report, SplitReport
+from training.results.report import (
+    Calibration,
+    EpochReport,
+    InterimReport,
+    Report,
+    SplitReport,
+)
 
 _CPU = torch.device("cpu")
+
+
+class History(NamedTuple):
+    """What a report tells of the run itself.
+
+    Attributes:
+        epochs: first to last.
+        kept_epoch: the epoch whose weights the network has, from 1.
+        fingerprint: of the data set.
+    """
+
+    epochs: tuple[EpochReport, ...]
+    kept_epoch: int
+    fingerprint: str
 
 
 def validate(
     network: ForwardForwardNetwork, split: Split, device: torch.device
 ) -> tuple[Calibration, SplitReport]:
-    """Calibrate a network on the validation split, and report on it there."""
+    """Calibrate a network on the validation split, and report on it there.
+
+    Raises:
+        DivergenceError: a layer gives no numbers.
+    """
     return _calibrated(network, read_goodness(network, split, device), split)
 
 
+def interim_report(
+    network: ForwardForwardNetwork, labels: tuple[str, ...], validation: Split, history: History
+) -> InterimReport:
+    """Calibrate a network as it stands; the test split is not read.
+
+    Args:
+        network: on the CPU, float32: what is measured is what is stored and exported.
+        labels: K class names.
+        validation: the images kept for calibration.
+        history: of the run.
+    """
+    goodness = read_goodness(network, validation, _CPU)
+    return _interim(network, labels, goodness, validation, history)
+
+
 def final_report(
-    network: ForwardForwardNetwork,
-    dataset: Dataset,
-    validation: Split,
-    epochs: tuple[EpochReport, ...],
-    fingerprint: str,
+    network: ForwardForwardNetwork, dataset: Dataset, validation: Split, history: History
 ) -> tuple[Report, RunAnswers]:
     """Calibrate a network for good, and read the test split for the first and only time.
 
@@ -43,21 +77,12 @@ def final_report(
         network: on the CPU, float32: what is measured is what is stored and exported.
         dataset: with its test split.
         validation: the images kept for calibration.
-        epochs: of the run.
-        fingerprint: of the data set.
+        history: of the run.
     """
     goodness = read_goodness(network, validation, _CPU)
-    calibration, validated = _calibrated(network, goodness, validation)
+    interim = _interim(network, dataset.labels, goodness, validation, history)
     tested, test = read_goodness(network, dataset.test, _CPU), dataset.test
-    report = Report(
-        labels=dataset.labels,
-        data_sha256=fingerprint,
-        layers=layer_reports(network),
-        epochs=epochs,
-        calibration=calibration,
-        validation=validated,
-        test=report_on(network, tested, test.labels),
-    )
+    report = Report(**dict(interim), test=report_on(network, tested, test.labels))
     return report, RunAnswers(
         validation=answers_on(network, goodness, validation.labels),
         test=answers_on(network, tested, test.labels),
@@ -65,24 +90,29 @@ def final_report(
     )
 
 
+def _interim(
+    network: ForwardForwardNetwork,
+    labels: tuple[str, ...],
+    goodness: Tensor,
+    validation: Split,
+    history: History,
+) -> InterimReport:
+    calibration, validated = _calibrated(network, goodness, validation)
+    return InterimReport(
+        labels=labels,
+        data_sha256=history.fingerprint,
+        layers=layer_reports(network),
+        epochs=history.epochs,
+        calibration=calibration,
+        validation=validated,
+        kept_epoch=history.kept_epoch,
+    )
+
+
 def _calibrated(
     network: ForwardForwardNetwork, goodness: Tensor, split: Split
 ) -> tuple[Calibration, SplitReport]:
+    refuse_broken_goodness(goodness)
     found = calibrate(goodness, split.labels)
     network.calibrate(torch.tensor(found.layer_weights), found.temperature)
     return found, report_on(network, goodness, split.labels)
-
-
-def refuse_divergence(position: Position) -> None:
-    """Stop before the checkpoint if a loss is no number any more.
-
-    Raises:
-        DivergenceError: the message names the layer and the epoch.
-    """
-    for layer, loss in enumerate(position.loss_sum.tolist(), start=1):
-        if not math.isfinite(loss):
-            message = (
-                f"layer {layer} diverged in epoch {position.epoch + 1}: its loss is "
-                f"{loss}; start again with a lower learning_rate or assignment_rate"
-            )
-            raise DivergenceError(message)

@@ -28,3 +28,7 @@ class Position(NamedTuple):
     def after(self, losses: Tensor) -> "Position":
         """Stand one step further."""
         return Position(self.epoch, self.step + 1, self.loss_sum + losses)
+
+    def mean_losses(self) -> tuple[float, ...]:
+        """Give each layer's mean loss over the steps taken, first layer first."""
+        return tuple((self.loss_sum / self.step).tolist())

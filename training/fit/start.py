@@ -1,6 +1,10 @@
 """Starting a run and going on with one: one writer in a folder, machine and data as they were."""
 
+import time
+
 from training.data.load import load_dataset
+from training.errors import CheckpointError
+from training.fit.budget import Clock
 from training.fit.device import make_deterministic, resolve
 from training.fit.loop import Trainer
 from training.fit.progress import Progress, Silent
@@ -14,7 +18,11 @@ _SILENT = Silent()
 
 
 def start_run(
-    settings: FitSettings, run: Run, progress: Progress = _SILENT, terms: Terms = TERMS
+    settings: FitSettings,
+    run: Run,
+    progress: Progress = _SILENT,
+    terms: Terms = TERMS,
+    clock: Clock = time.monotonic,
 ) -> TrainedModel:
     """Train a network in a new run.
 
@@ -23,6 +31,7 @@ def start_run(
         run: a folder without a run.
         progress: is told what happens.
         terms: what the objective's settings may name.
+        clock: gives seconds, for a run whose time is limited.
 
     Raises:
         Interrupted: SIGINT or SIGTERM came; the checkpoint holds the step it came at.
@@ -31,27 +40,46 @@ def start_run(
     run.refuse_existing()
     settings = _resolved(settings)
     # The folder is made last: what cannot start leaves nothing behind.
-    trainer = _trainer(settings, run, progress, terms)
+    trainer = _trainer(settings, run, progress, terms, clock)
     with run.only_writer():
         run.start(settings)
         return trainer.train()
 
 
-def resume_run(run: Run, progress: Progress = _SILENT, terms: Terms = TERMS) -> TrainedModel:
-    """Go on where a run stopped; a finished one is only read.
+def resume_run(
+    run: Run,
+    progress: Progress = _SILENT,
+    terms: Terms = TERMS,
+    settings: FitSettings | None = None,
+    clock: Clock = time.monotonic,
+) -> TrainedModel:
+    """Go on where a run stopped, or beyond its end; a finished one is only read.
+
+    Args:
+        run: a folder with a run.
+        progress: is told what happens.
+        terms: what the objective's settings may name.
+        settings: of another length than the run's own, to make it longer; None keeps them.
+        clock: gives seconds, for a run whose time is limited.
 
     Raises:
         Interrupted: SIGINT or SIGTERM came; the checkpoint holds the step it came at.
-        TrainingError: there is no run, another process is training in it, or its data or
-            device are not as they were.
+        TrainingError: there is no run, another process is training in it, its data or device
+            are not as they were, or the new length leaves nothing to train.
     """
-    settings = run.settings()
+    stored = run.settings()
     with run.only_writer():
-        if run.is_finished():
+        is_changed = settings is not None and settings != stored
+        if run.is_finished() and not is_changed:
             return run.load_model()
-        settings = _resolved(settings)
-        trainer = _trainer(settings, run, progress, terms)
-        trainer.restore(run.load())
+        settings = _resolved(settings or stored)
+        trainer = _trainer(settings, run, progress, terms, clock)
+        checkpoint = run.load()
+        trainer.restore(checkpoint)
+        if is_changed:
+            _refuse_nothing_left(trainer)
+            run.change(settings)
+        run.log.begin(settings, checkpoint.epochs if checkpoint is not None else ())
         return trainer.train()
 
 
@@ -59,8 +87,17 @@ def _resolved(settings: FitSettings) -> FitSettings:
     return settings.model_copy(update={"run": resolve(settings.run)})
 
 
-def _trainer(settings: FitSettings, run: Run, progress: Progress, terms: Terms) -> Trainer:
+def _refuse_nothing_left(trainer: Trainer) -> None:
+    reason = trainer.end()
+    if reason is not None:
+        message = f"nothing is left to train: {reason}; raise epochs, time or patience"
+        raise CheckpointError(message)
+
+
+def _trainer(
+    settings: FitSettings, run: Run, progress: Progress, terms: Terms, clock: Clock
+) -> Trainer:
     make_deterministic(settings.run)
     objective = Objective(settings.objective, terms)
     dataset = load_dataset(settings.data, settings.run.seed, progress.say)
-    return Trainer(settings, dataset, run, progress, objective)
+    return Trainer(settings, dataset, run, progress, objective, clock)

@@ -21,6 +21,15 @@ class StopRequest:
         """Take a signal."""
         self.is_set = True
 
+    def answer(self, message: str) -> None:
+        """Stop if that was asked for.
+
+        Raises:
+            Interrupted: with the message, which says where the run stopped.
+        """
+        if self.is_set:
+            raise Interrupted(message)
+
 
 @contextmanager
 def stop_on_signals() -> Iterator[StopRequest]:

@@ -8,13 +8,13 @@ from model.artifact.manifest import Accuracy, Golden, Layer, Manifest
 from model.artifact.outputs import Session, input_spec, output_specs
 from training.data.split import SPLIT_RULE
 from training.publish.golden import draw_golden_inputs
-from training.results.report import Report
-from training.results.trained import TrainedModel
+from training.results.report import InterimReport, Report, SplitReport
+from training.results.trained import InterimModel
 from training.settings.fit import FitSettings, flat
 
 
 def describe_model(
-    trained: TrainedModel, settings: FitSettings, model: bytes, session: Session
+    trained: InterimModel, settings: FitSettings, model: bytes, session: Session
 ) -> Manifest:
     """Write down everything that is known about an exported model.
 
@@ -28,7 +28,7 @@ def describe_model(
     height, width = spec.image_height, spec.image_width
     pictures = draw_golden_inputs(height, width)
     scores = session(pictures).scores
-    test = report.test
+    test = report.test if isinstance(report, Report) else None
     return Manifest(
         created=datetime.now(UTC).replace(microsecond=0),
         labels=report.labels,
@@ -36,12 +36,17 @@ def describe_model(
         image_width=width,
         input=input_spec(height, width),
         outputs=output_specs(len(report.layers), spec.num_classes),
-        layers=_layers(report),
+        layers=_layers(report, test),
         temperature=report.calibration.temperature,
-        accuracy=Accuracy(value=test.accuracy, n=test.n, per_class=test.per_class),
+        accuracy=_accuracy(test),
         # The kind of the data alone: where they lay is nobody's business.
         training=flat(settings)
-        | {"data": settings.data.kind, "cache": None, "split_rule": SPLIT_RULE},
+        | {
+            "data": settings.data.kind,
+            "cache": None,
+            "split_rule": SPLIT_RULE,
+            "kept_epoch": report.kept_epoch,
+        },
         software={name: version(name) for name in ("goodserve", "torch", "onnx", "onnxscript")},
         data_sha256=report.data_sha256,
         model_sha256=hashlib.sha256(model).hexdigest(),
@@ -50,12 +55,18 @@ def describe_model(
     )
 
 
-def _layers(report: Report) -> tuple[Layer, ...]:
+def _accuracy(test: SplitReport | None) -> Accuracy | None:
+    if test is None:
+        return None
+    return Accuracy(value=test.accuracy, n=test.n, per_class=test.per_class)
+
+
+def _layers(report: InterimReport, test: SplitReport | None) -> tuple[Layer, ...]:
     columns = zip(
         report.layers,
         report.calibration.layer_weights,
         report.calibration.loss_per_layer,
-        report.test.per_layer,
+        test.per_layer if test is not None else (None,) * len(report.layers),
         strict=True,
     )
     return tuple(

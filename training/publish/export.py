@@ -25,7 +25,7 @@ from training.publish.evidence import check_parts, to_evidence
 from training.publish.familiarity import Familiar
 from training.publish.graph import to_onnx
 from training.publish.parity import check_parity
-from training.results.trained import TrainedModel
+from training.results.trained import InterimModel
 from training.settings.fit import FitSettings
 
 
@@ -49,7 +49,7 @@ class Exported:
 
 
 def export(
-    trained: TrainedModel,
+    trained: InterimModel,
     settings: FitSettings,
     images: Tensor,
     familiar: Familiar | None = None,

@@ -28,6 +28,7 @@ class Checkpoint:
         optimizers: every layer's optimizer state dict.
         epochs: reports of the epochs so far.
         fingerprint: sha256 of the data the run began on.
+        seconds: of training so far, validation included.
     """
 
     epoch: int
@@ -37,6 +38,7 @@ class Checkpoint:
     optimizers: list[dict[str, Any]]
     epochs: tuple[EpochReport, ...]
     fingerprint: str
+    seconds: float = 0.0
 
     def save(self, path: Path) -> None:
         """Replace the file, atomically."""

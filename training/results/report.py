@@ -65,6 +65,7 @@ class EpochReport(_Frozen):
         train_loss_per_layer: each layer's local loss, averaged over the steps.
         calibration: as it would be if training ended here.
         validation: by that calibration.
+        is_whole: False where the time ended it early.
         images_per_s: learned from, in this process; None in reports of format 2.
         assignment_entropy_per_layer: 1 undecided, 0 one class each; empty in format 2.
     """
@@ -74,6 +75,7 @@ class EpochReport(_Frozen):
     train_loss_per_layer: tuple[float, ...]
     calibration: Calibration
     validation: SplitReport
+    is_whole: bool = True
     images_per_s: Annotated[float, Field(ge=0)] | None = None
     assignment_entropy_per_layer: tuple[float, ...] = ()
 
@@ -92,8 +94,8 @@ class LayerReport(_Frozen):
     assignment_entropy: float
 
 
-class Report(_Frozen):
-    """A whole run, from its first epoch to the one look at the test split.
+class InterimReport(_Frozen):
+    """A run as it stands: its network calibrated, the test split not read.
 
     Attributes:
         format: of this report; 2 lacks the fields that say so.
@@ -103,7 +105,7 @@ class Report(_Frozen):
         epochs: first to last.
         calibration: stored with the network.
         validation: by that calibration, in float32.
-        test: read once.
+        kept_epoch: the epoch whose weights these are, from 1; None in older reports.
     """
 
     format: Literal[2, 3] = 3
@@ -113,4 +115,14 @@ class Report(_Frozen):
     epochs: tuple[EpochReport, ...]
     calibration: Calibration
     validation: SplitReport
+    kept_epoch: int | None = None
+
+
+class Report(InterimReport):
+    """A whole run, from its first epoch to the one look at the test split.
+
+    Attributes:
+        test: read once.
+    """
+
     test: SplitReport

@@ -1,15 +1,16 @@
 """The folder of a run, and its files."""
 
 import json
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from model.artifact.files import write_atomically
+from model.artifact.files import sweep_aside, write_atomically
 from training.errors import CheckpointError
 from training.results.answers import RunAnswers
+from training.results.best import BestEpoch
 from training.results.checkpoint import Checkpoint
 from training.results.lock import only_writer
 from training.results.log import AllLogs, JsonLines, RunLog
@@ -25,6 +26,7 @@ class Run:
     settings.json   what the run was started with
     log.jsonl       a line for each epoch, and one for the test
     checkpoint.pt   where to go on
+    best.pt         the weights of the epoch that validated best
     answers.npz     what the network says of every validation and test image
     report.json     what came of it
     model.pt        the trained network; it is there when the run is finished
@@ -37,6 +39,7 @@ class Run:
         self.log: RunLog = AllLogs([JsonLines(folder / "log.jsonl"), *logs])
         self._settings = folder / "settings.json"
         self._checkpoint = folder / "checkpoint.pt"
+        self._best = folder / "best.pt"
         self._answers = folder / "answers.npz"
         self._report = folder / "report.json"
         self._model = folder / "model.pt"
@@ -51,14 +54,21 @@ class Run:
             message = f"{self.folder} holds a run already; add --resume or name another folder"
             raise CheckpointError(message)
 
-    def only_writer(self) -> AbstractContextManager[None]:
+    @contextmanager
+    def only_writer(self) -> Iterator[None]:
         """Keep other writers out for a while; the folder is made if it is not there.
+
+        What a killed writer left half written is removed.
 
         Raises:
             CheckpointError: another one is writing there.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        return only_writer(self.folder)
+        with only_writer(self.folder):
+            files = (self._settings, self._checkpoint, self._best, self._answers, self._report)
+            for path in (*files, self._model):
+                sweep_aside(path)
+            yield
 
     def start(self, settings: FitSettings) -> None:
         """Store the settings; to be called by the only writer.
@@ -68,10 +78,15 @@ class Run:
         """
         # Asked again under the lock: another start may have been quicker since the first time.
         self.refuse_existing()
-        content = {"format": FORMAT, "settings": settings.model_dump(mode="json")}
         # Before the settings: a folder in which a log could not begin holds no run.
         self.log.begin(settings, ())
-        write_atomically(self._settings, json.dumps(content, indent=2).encode() + b"\n")
+        self._store(settings)
+
+    def change(self, settings: FitSettings) -> None:
+        """Store other settings, under which the run is not finished; for the only writer."""
+        # First: a run killed in between is finished again as it was, or goes on.
+        self._model.unlink(missing_ok=True)
+        self._store(settings)
 
     def settings(self) -> FitSettings:
         """Read the settings the run began with.
@@ -95,6 +110,14 @@ class Run:
             message = f"{self._settings} is damaged: {reason}"
             raise CheckpointError(message) from error
 
+    def changed_since(self, path: Path) -> bool:
+        """Tell whether the run has learned more since a file was written; true if it is not."""
+        if not path.exists():
+            return True
+        files = (self._checkpoint, self._best, self._model)
+        written = [file.stat().st_mtime_ns for file in files if file.exists()]
+        return any(time > path.stat().st_mtime_ns for time in written)
+
     def is_finished(self) -> bool:
         """Tell whether training came to its end."""
         return self._model.exists()
@@ -110,6 +133,22 @@ class Run:
             CheckpointError: it is damaged, or of another format.
         """
         return Checkpoint.load(self._checkpoint) if self._checkpoint.exists() else None
+
+    def save_best(self, best: BestEpoch) -> None:
+        """Replace the best epoch, atomically."""
+        best.save(self._best)
+
+    def load_best(self) -> BestEpoch | None:
+        """Read the best epoch so far; None before the first one's end.
+
+        Raises:
+            CheckpointError: it is damaged, or of another format.
+        """
+        return BestEpoch.load(self._best) if self._best.exists() else None
+
+    def forget_best(self) -> None:
+        """Remove the best epoch: the run begins again."""
+        self._best.unlink(missing_ok=True)
 
     def save_answers(self, answers: RunAnswers) -> None:
         """Store what the trained network says, before the model: a finished run has both."""
@@ -140,6 +179,13 @@ class Run:
             CheckpointError: training has not come to its end, or a file is damaged.
         """
         if not self.is_finished():
-            message = f"{self.folder} holds no trained model yet; finish it with fit --resume"
+            message = (
+                f"{self.folder} holds no trained model yet; finish it with fit --resume, or "
+                "export what it has learned so far"
+            )
             raise CheckpointError(message)
         return load_trained(self._model, self._report)
+
+    def _store(self, settings: FitSettings) -> None:
+        content = {"format": FORMAT, "settings": settings.model_dump(mode="json")}
+        write_atomically(self._settings, json.dumps(content, indent=2).encode() + b"\n")

@@ -15,10 +15,22 @@ FORMAT = 3
 
 
 def save_tensors(path: Path, content: dict[str, Any]) -> None:
-    """Replace a file by what is in `content`, atomically, with the format's number."""
+    """Replace a file by what is in `content`, atomically, with the format's number.
+
+    Raises:
+        CheckpointError: the disk is full or cannot be written; the file is then as it was.
+    """
     buffer = io.BytesIO()
     torch.save({"format": FORMAT, **content}, buffer)
-    write_atomically(path, buffer.getvalue())
+    try:
+        write_atomically(path, buffer.getvalue())
+    except OSError as error:
+        size = len(buffer.getvalue())
+        message = (
+            f"{path} could not be written ({error.strerror}, {size:,} bytes): the file is as it "
+            "was; make room, then go on with fit --resume"
+        )
+        raise CheckpointError(message) from error
 
 
 def load_tensors(path: Path, remedy: str) -> dict[str, Any]:

@@ -2,17 +2,32 @@
 
 from collections.abc import Iterator, Sequence
 
-from training.results.report import EpochReport, Report, SplitReport
+from training.results.report import EpochReport, InterimReport, Report, SplitReport
 
 
 def epoch_line(epoch: EpochReport, epochs: int) -> str:
-    """Say in one line how an epoch went."""
+    """Say in one line how an epoch went; the run has `epochs`, or 0 for any number."""
     validation = epoch.validation
     layers = " ".join(f"{accuracy:.1%}" for accuracy in validation.per_layer)
     return (
-        f"epoch {epoch.epoch}/{epochs}  {epoch.seconds:.0f} s  "
+        f"epoch {numbered(epoch.epoch, epochs)}{'' if epoch.is_whole else ', in part'}  "
+        f"{epoch.seconds:.0f} s  "
         f"loss {epoch.train_loss_per_layer[-1]:.3f}  "
         f"validation {validation.accuracy:.2%} (n = {validation.n})  layers {layers}"
+    )
+
+
+def numbered(epoch: int, epochs: int) -> str:
+    """Number an epoch, from 1: `3/30`, or `3` where their number is open."""
+    return f"{epoch}/{epochs}" if epochs else str(epoch)
+
+
+def interim_lines(report: InterimReport) -> Iterator[str]:
+    """Say how a run that has not finished does: on validation alone."""
+    validation = report.validation
+    yield (
+        f"epoch {report.kept_epoch} of a run that has not finished: validation accuracy "
+        f"{validation.accuracy:.2%} (n = {validation.n}); the test split is not read"
     )
 
 

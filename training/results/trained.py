@@ -10,22 +10,33 @@ from model.artifact.files import write_atomically
 from model.network.spec import NetworkSpec
 from model.network.stack import ForwardForwardNetwork
 from training.errors import CheckpointError
-from training.results.report import Report
+from training.results.report import InterimReport, Report
 from training.results.stored import load_tensors, save_tensors
 
 _REMEDY = "take it away and finish the run again with fit --resume"
 
 
 @dataclass(frozen=True)
-class TrainedModel:
-    """A calibrated network with what is known about it.
+class InterimModel:
+    """A calibrated network of a run that may go on.
 
     Attributes:
         network: in evaluation mode, on the CPU, float32.
-        report: on the run that gave it.
+        report: on the run so far.
     """
 
     network: ForwardForwardNetwork
+    report: InterimReport
+
+
+@dataclass(frozen=True)
+class TrainedModel(InterimModel):
+    """The calibrated network of a finished run.
+
+    Attributes:
+        report: on the whole run.
+    """
+
     report: Report
 
 

@@ -35,6 +35,14 @@ class FitSettings(Section):
         if beyond:
             message = f"pool_before names layers {beyond}, but widths has {len(widths)}"
             raise ValueError(message)
+        if self.optimiser.freeze >= len(widths):
+            message = (
+                f"freeze {self.optimiser.freeze} leaves none of the {len(widths)} layers to learn"
+            )
+            raise ValueError(message)
+        if self.optimiser.epochs == 0 and self.optimiser.time is None:
+            message = "epochs: 0 sets no limit, so name a time, or at least 1 epoch"
+            raise ValueError(message)
         limit, batch_size = self.data.limit_train, self.optimiser.batch_size
         if limit is not None and limit < 2 * batch_size:
             message = (

@@ -38,11 +38,18 @@ def load_settings(flags: Mapping[str, Any], config: Path | None = None) -> FitSe
             out of range.
     """
     given = merged(read_config(config) if config is not None else {}, nested(flags))
-    under = preset_named(given.get("preset"))
+    under = merged(preset_named(given.get("preset")), _without_epochs(given))
     try:
         return FitSettings.model_validate(merged(under, given))
     except ValidationError as error:
         raise ConfigError(describe(error)) from error
+
+
+def _without_epochs(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Where a time is given, take back the number of epochs that a default or a preset sets."""
+    optimiser = given.get("optimiser")
+    has_time = isinstance(optimiser, Mapping) and optimiser.get("time") is not None
+    return {"optimiser": {"epochs": 0}} if has_time else {}
 
 
 def differing(one: FitSettings, other: FitSettings) -> list[str]:

@@ -43,6 +43,20 @@ def _absolute(path: Path) -> Path:
     return path.expanduser().absolute()
 
 
+def _seconds(value: object) -> object:
+    """Read `90s`, `30m` or `2h` as seconds; a number is seconds already."""
+    if not isinstance(value, str):
+        return value
+    number, unit = value.strip()[:-1], value.strip()[-1:]
+    try:
+        return float(number) * _SECONDS[unit] if unit in _SECONDS else float(value)
+    except ValueError as error:
+        message = f"{value!r} is no time such as 90s, 30m or 2h"
+        raise ValueError(message) from error
+
+
+_SECONDS = {"s": 1, "m": 60, "h": 3600}
+
 Positive = Annotated[int, Field(ge=1)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Weight = Annotated[float, Field(ge=0)]
@@ -50,7 +64,9 @@ AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
 Integers = Annotated[tuple[Positive, ...], BeforeValidator(_whole_numbers)]
 Fractions = Annotated[tuple[Fraction, ...], BeforeValidator(_numbers)]
 Numbers = Annotated[tuple[float, ...], BeforeValidator(_numbers)]
+Seconds = Annotated[float, Field(gt=0), BeforeValidator(_seconds)]
 Schedule = Literal["linear", "cosine"]
+Keep = Literal["best", "last"]
 
 _POOLED_BY_DEFAULT = (2, 3, 4)
 
@@ -210,7 +226,20 @@ class ObjectiveSettings(Section):
 class OptimiserSettings(Section):
     """How the weights are moved: AdamW, one for each layer."""
 
-    epochs: Positive = Field(30, description="passes over the training images")
+    epochs: int = Field(
+        30, ge=0, description="passes over the training images; 0, as many as the time allows"
+    )
+    time: Seconds | None = Field(
+        None,
+        description="end after so much training, as 90s, 30m or 2h; then epochs set a limit only "
+        "if they are given too",
+    )
+    patience: Positive | None = Field(
+        None, description="end after so many epochs without a lower validation loss"
+    )
+    keep: Keep = Field(
+        "best", description="which epoch's weights count: of the best validation, or the last"
+    )
     batch_size: int = Field(250, ge=2, description="images per step")
     learning_rate: float = Field(0.008, gt=0, description="peak rate of AdamW")
     warmup_fraction: Fraction = Field(0.2, description="part of the steps on which it rises")
@@ -225,6 +254,7 @@ class OptimiserSettings(Section):
         description="part of the run after which each layer stops learning, first layer first; "
         "layers not named learn to the end",
     )
+    freeze: int = Field(0, ge=0, description="so many first layers stay as they are at the start")
     assignment_rate: float = Field(
         5.0, gt=0, description="how many times faster the assignment and the scale learn"
     )
@@ -241,3 +271,6 @@ class RunSettings(Section):
     )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where to train")
     threads: Positive | None = Field(None, description="CPU threads; part of what a seed fixes")
+    checkpoint_every_s: float = Field(
+        120.0, gt=0, description="seconds between two checkpoints within an epoch"
+    )

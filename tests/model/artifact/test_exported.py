@@ -15,6 +15,7 @@ def test_manifest_says_what_was_trained(small_models: list[SmallModel]) -> None:
     assert manifest.labels == ("blue", "green", "red")
     assert [layer.name for layer in manifest.layers] == ["stem", "block2"]
     assert sum(layer.weight for layer in manifest.layers) == pytest.approx(1)
+    assert manifest.accuracy is not None
     assert manifest.accuracy.n > 0
     assert "data" in manifest.training
     assert len(manifest.golden) == 4

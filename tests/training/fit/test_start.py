@@ -58,8 +58,9 @@ class Followed(Silent):
         """Begin with none."""
         self.steps: list[tuple[int, int]] = []
 
-    def step(self, position: Position) -> None:
+    def step(self, position: Position, done: float) -> None:
         """Remember a step."""
+        assert 0 < done <= 1
         self.steps.append((position.epoch, position.step))
 
 
@@ -91,7 +92,8 @@ def test_a_diverged_run_keeps_its_last_good_checkpoint(data: Path, tmp_path: Pat
     """No model is stored, and what was good before can still be read."""
     run = Run(tmp_path / "run")
 
-    with pytest.raises(DivergenceError, match=r"layer 1 diverged in epoch .*lower learning_rate"):
+    told = r"layer 1 diverged in epoch \d, step \d: .*lower learning_rate"
+    with pytest.raises(DivergenceError, match=told):
         start_run(settings(data, epochs=4, learning_rate=1e30), run)
 
     assert not run.is_finished()

@@ -158,5 +158,6 @@ def test_the_layers_of_the_manifest_are_those_of_the_report(small_models: list[S
     assert [layer.name for layer in small.manifest.layers] == ["stem", "block2"]
     weights = [layer.weight for layer in small.manifest.layers]
     assert weights == list(report.calibration.layer_weights)
+    assert small.manifest.accuracy is not None
     assert small.manifest.accuracy.value == report.test.accuracy
     assert small.manifest.temperature == report.calibration.temperature

@@ -89,7 +89,9 @@ def test_settings_that_differ_are_named() -> None:
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        ({"epochs": "0"}, r"epochs: .* greater than or equal to 1 \(got '0'\)"),
+        ({"epochs": "-1"}, r"epochs: .* greater than or equal to 0 \(got '-1'\)"),
+        ({"epochs": "0"}, "epochs: 0 sets no limit, so name a time, or at least 1 epoch"),
+        ({"time": "30d"}, "time: '30d' is no time such as 90s, 30m or 2h"),
         ({"epochs": "many"}, "epochs: .*valid integer"),
         ({"epoch": 3}, "epoch: Extra inputs are not permitted"),
         ({"validation_fraction": 1.0}, "validation_fraction: .*less than 1"),
@@ -108,6 +110,25 @@ def test_a_bad_setting_is_named(flags: dict[str, object], message: str) -> None:
     """The error gives the setting, its value and what it may be."""
     with pytest.raises(ConfigError, match=message):
         load_settings({"data": "cifar10:x", **flags})
+
+
+@pytest.mark.parametrize(
+    ("flags", "length"),
+    [
+        ({}, (30, None)),
+        ({"time": "30m"}, (0, 1800)),
+        ({"time": "1.5h", "preset": "fast"}, (0, 5400)),
+        ({"time": 90, "epochs": 7}, (7, 90)),
+        ({"preset": "fast"}, (8, None)),
+    ],
+)
+def test_epochs_limit_a_run_by_time_only_where_they_are_given(
+    flags: dict[str, object], length: tuple[int, float | None]
+) -> None:
+    """Neither the default nor a preset ends it; a number beside it does."""
+    optimiser = load_settings({"data": "cifar10:x", **flags}).optimiser
+
+    assert (optimiser.epochs, optimiser.time) == length
 
 
 def test_a_file_that_is_no_toml_is_named(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from model.network.stack import ForwardForwardNetwork
 from tests.trained import SmallModel
 from training.__main__ import main
 from training.data.dataset import Dataset, Split
-from training.fit.assess import final_report
+from training.fit.assess import History, final_report
 from training.results.html.page import draw_page
 from training.results.run import Run
 from training.results.trained import TrainedModel
@@ -123,7 +123,7 @@ def test_many_classes_are_drawn_as_a_picture() -> None:
     spec = NetworkSpec(8, 8, 25, (6, 6), (2,), 2, shortcut=True, assignment="learnable")
     network = ForwardForwardNetwork(spec, seed=0)
     dataset = Dataset(split, split, names, may_flip=False)
-    report, kept = final_report(network.eval(), dataset, split, (), "0" * 64)
+    report, kept = final_report(network.eval(), dataset, split, History((), 0, "0" * 64))
     settings = load_settings({"data": "folder:x"})
 
     page = Page(draw_page("a run", settings, TrainedModel(network, report), kept))
