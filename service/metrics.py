@@ -35,7 +35,10 @@ class Metrics:
         self._shared = shared
         own = self._registry = CollectorRegistry()
         self._requests = Counter(
-            "goodserve_requests", "Requests to /predict and /explain by outcome", ["outcome"], registry=own
+            "goodserve_requests",
+            "Requests to /predict and /explain by outcome",
+            ["outcome"],
+            registry=own,
         )
         self._latency = Histogram(
             "goodserve_request_duration_seconds",
