@@ -5,6 +5,8 @@ from contextlib import contextmanager
 
 Clock = Callable[[], float]
 
+# The part of the limit that is kept at most for a validation whose time is only guessed.
+_GUESS_AT_MOST = 0.25
 # A budget that the last validation alone would use up is spent at once, not below zero.
 _LEAST_S = 1e-6
 
@@ -28,6 +30,7 @@ class Budget:
         self._clock = clock
         self._before_s = 0.0
         self._since = clock()
+        self._first: float | None = None
         self._seen = 0
         self._checked = checked
         self._validation_s: float | None = None
@@ -37,13 +40,16 @@ class Budget:
         self._before_s, self._since = before_s, self._clock()
 
     def see(self, images: int) -> None:
-        """Hear that so many images were learned from."""
-        self._seen += images
+        """Hear that so many images were learned from; the first batch, a warm-up, is not timed."""
+        if self._first is None:
+            self._first = self._clock()
+        else:
+            self._seen += images
 
     @property
     def seconds(self) -> float:
         """Seconds trained so far, in this process and before."""
-        return self._before_s + self._here_s
+        return self._before_s + self._clock() - self._since
 
     @property
     def spent(self) -> float:
@@ -53,7 +59,7 @@ class Budget:
         """
         if self.limit_s is None:
             return 0.0
-        return self.seconds / max(self.limit_s - self._reserve_s, _LEAST_S)
+        return self.seconds / max(self.limit_s - self._reserve_s(self.limit_s), _LEAST_S)
 
     @contextmanager
     def validating(self) -> Iterator[None]:
@@ -62,13 +68,11 @@ class Budget:
         yield
         self._validation_s = self._clock() - started
 
-    @property
-    def _here_s(self) -> float:
-        return self._clock() - self._since
-
-    @property
-    def _reserve_s(self) -> float:
+    def _reserve_s(self, limit_s: float) -> float:
         """Seconds to keep for the last validation; before there was one, as training goes."""
         if self._validation_s is not None:
             return self._validation_s
-        return self._here_s * self._checked / self._seen if self._seen else 0.0
+        if self._first is None or not self._seen:
+            return 0.0
+        guess_s = (self._clock() - self._first) * self._checked / self._seen
+        return min(guess_s, _GUESS_AT_MOST * limit_s)

@@ -31,14 +31,32 @@ def test_the_last_validation_is_kept_time_for() -> None:
 
 
 def test_before_the_first_validation_it_is_expected_to_go_as_training_does() -> None:
-    """After 90 images in 45 s, the 10 of the validation are expected to take 5."""
+    """After 90 images in 45 s, the 10 of the validation are expected to take 5.
+
+    The first batch, which takes long, tells nothing.
+    """
     clock = HandClock()
-    budget = Budget(50, clock, checked=10)
-    budget.see(90)
+    budget = Budget(80, clock, checked=10)
+    clock.now += 30
+    budget.see(8)
+    assert budget.spent == pytest.approx(30 / 80)
 
     clock.now += 45
+    budget.see(90)
 
     assert budget.spent == pytest.approx(1)
+
+
+def test_a_guess_takes_a_quarter_of_the_time_at_most() -> None:
+    """A slow start is no reason to end a run that has hardly begun."""
+    clock = HandClock()
+    budget = Budget(100, clock, checked=1000)
+    budget.see(8)
+
+    clock.now += 15
+    budget.see(8)
+
+    assert budget.spent == pytest.approx(15 / 75)
 
 
 def test_only_time_trained_counts() -> None:
