@@ -10,7 +10,7 @@ from training.fit.position import Position
 from training.results.table import numbered
 
 # tqdm's own time left is that of the epoch: the run's stands behind it.
-_BAR = "{desc} {percentage:3.0f}%|{bar}| {rate_fmt}, {postfix}"
+_BAR = "{desc} {percentage:3.0f}%|{bar}| {rate_fmt}{postfix}"
 # Reading the loss makes the CPU wait for the GPU: not in every step.
 _SHOWN_EVERY = 20
 
