@@ -71,10 +71,13 @@ class Door:
         self._returned: deque[socket.socket] = deque()
         self._is_open = False
         self._is_listening = False
+        self._is_closed = False
         self._later: asyncio.TimerHandle | None = None
 
     def open(self) -> None:
-        """Accept from now on."""
+        """Accept from now on; a door that was closed stays so."""
+        if self._is_closed:  # a process that became ready while all are told to end
+            return
         if not self._is_listening:
             self._listener.listen(_BACKLOG)
             self._is_listening = True
@@ -89,13 +92,19 @@ class Door:
     def take_back(self, connections: Iterable[socket.socket]) -> None:
         """Hand out what a process has not taken before it ended."""
         self._returned.extend(connections)
-        if self._is_open:
+        if self._is_closed:
+            self._drop()
+        elif self._is_open:
             self._admit()
 
     def close(self) -> None:
         """Accept no more: new connections are refused."""
+        self._is_closed = True
         self._stop()
         self._listener.close()
+        self._drop()
+
+    def _drop(self) -> None:
         while self._returned:
             self._returned.popleft().close()
 

@@ -71,7 +71,7 @@ def test_verify_makes_the_services_own_checks(
     assert capsys.readouterr().out.count("is sound") == 3
 
     wrong = small_models[0].manifest.model_copy(update={"golden": small_models[1].manifest.golden})
-    repository.publish("colours", small_models[0].model, wrong)
+    repository.publish("colours", small_models[0].model, wrong, small_models[0].graphs)
 
     assert models(repository, "verify", "colours/4") == 2
     assert "golden inputs do not reproduce" in capsys.readouterr().err

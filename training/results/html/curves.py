@@ -10,6 +10,7 @@ WIDTH, HEIGHT = 440, 260
 # Room for the numbers of the axes, and for a name at the end of each line.
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 84, 12, 40
 _LEAST_GAP = 12.0
+_NO_SPAN = 1e-9  # of the values: less than can be told apart
 _TICKS = 5
 
 
@@ -144,7 +145,9 @@ def charts(names: Sequence[str], epochs: Sequence[EpochReport]) -> list[Chart]:
 
 def nice_ticks(low: float, high: float) -> list[float]:
     """Give about five round numbers around a span."""
-    span = (high - low) or abs(high) or 1.0
+    span = high - low
+    if span < _NO_SPAN * max(1.0, abs(high)):
+        span = abs(high) if abs(high) > _NO_SPAN else 1.0
     magnitude = 10.0 ** math.floor(math.log10(span / _TICKS))
     step = next(m * magnitude for m in (1, 2, 5, 10) if span / (m * magnitude) <= _TICKS)
     first, last = math.floor(low / step), math.ceil(high / step)
