@@ -143,10 +143,18 @@ def test_a_worker_that_dies_leaves_no_gauge_behind(repository: Path) -> None:
         assert server.stop() == 0
 
 
+def command_of(pid: str) -> bytes:
+    """Read a process' command line; nothing of one that has just ended."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
+
+
 def workers_of(process: int) -> list[int]:
     """List the processes that a supervisor has spawned to serve."""
     children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
-    commands = {int(pid): Path(f"/proc/{pid}/cmdline").read_bytes() for pid in children}
+    commands = {int(pid): command_of(pid) for pid in children}
     return [pid for pid, command in commands.items() if b"spawn_main" in command]
 
 
