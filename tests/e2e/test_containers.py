@@ -12,6 +12,8 @@ from typing import Any
 import httpx
 import pytest
 
+from model.artifact.repository import ModelRepository
+from service.settings import BUNDLED_REPOSITORY
 from tests.conftest import ROOT
 from tests.pictures import coloured, encoded, write_folder
 
@@ -104,7 +106,9 @@ def test_up_predict_train_swap_down(compose: Compose) -> None:
     second = httpx.post(f"{url}/predict?explain=true", content=PICTURE).json()
     compose("stop")
 
-    assert first["model"] == {"name": "cifar10", "version": "2"}
+    bundled = ModelRepository(BUNDLED_REPOSITORY).active()
+    assert bundled is not None
+    assert first["model"] == {"name": bundled.name, "version": bundled.version}
     assert "published colours/1 to /models, active" in printed
     assert second["model"] == {"name": "colours", "version": "1"}
     assert second["predictions"][0]["label"] == "red"
