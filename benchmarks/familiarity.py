@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812  torch's own convention
 from torch import Tensor
 
-from model.network.familiarity import LOOKED_AT, channel_activity
+from model.network.familiarity import look
 from model.network.stack import ForwardForwardNetwork
 from training.data.dataset import Split
 from training.data.load import load_dataset
@@ -48,12 +48,11 @@ Method = Callable[[Seen], Tensor]
 def see(network: ForwardForwardNetwork, images: Tensor) -> Seen:
     """Run a network in evaluation mode on `(N, H, W, 3)` uint8 images."""
     goodness, early, last = [], [], []
-    layer = min(LOOKED_AT, len(network.layers()) - 1)
     with torch.no_grad():
         for part in torch.split(images, _BATCH):
             readouts = [block.read(found) for block, found in network.activities(part)]
             goodness.append(torch.stack([each.scaled_goodness for each in readouts], 1))
-            early.append(channel_activity(readouts[layer], network.layers()[layer].spec))
+            early.append(look(network, readouts).activity)
             last.append(readouts[-1].standardised)
     return Seen(torch.cat(goodness), torch.cat(early), torch.cat(last))
 

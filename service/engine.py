@@ -87,7 +87,7 @@ def build_engine(
     device, layout = placement
     opener = open_session or session_opener(device)
     parts = LaneParts(
-        decode=decode or _decoder(settings),
+        decode=decode or decoder(settings),
         aside=ThreadPoolExecutor(settings.decode_threads, "decode"),
         crew=Crew(layout.lane_workers, layout.max_batch_size),
         stall_timeout_s=settings.stall_timeout_s,
@@ -119,7 +119,8 @@ def _early(settings: Settings, lanes: Lanes, device: Device) -> Early | None:
     )
 
 
-def _decoder(settings: Settings) -> Decoder:
+def decoder(settings: Settings) -> Decoder:
+    """Make what decodes files within the settings' limits."""
     limits = ImageLimits(
         settings.max_image_bytes, settings.max_image_pixels, settings.max_request_pixels
     )

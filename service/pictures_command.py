@@ -16,12 +16,14 @@ from model.artifact.repository import ModelRepository
 from model.artifact.runtime import graph_opener, session_opener
 from model.artifact.version import RepositoryError, UnknownVersionError, VersionId
 from service.app import serving_device
+from service.engine import decoder
 from service.errors import ServiceError
 from service.http.explain import question
 from service.http.overlay import draw
 from service.http.schemas import ExplainOptions
+from service.models_command import Repository
 from service.predict.answers import Explained
-from service.predict.decode import Decoder, ImageLimits
+from service.predict.decode import Decoder
 from service.predict.loading import Further, LoadedVersion, RunSizes, load_version
 from service.settings import Settings
 
@@ -34,9 +36,6 @@ class PicturesError(Exception):
     """Some pictures could not be read; the others were answered."""
 
 
-Repository = Annotated[
-    Path | None, Parameter(help="The model repository (environment: GOODSERVE_REPOSITORY).")
-]
 Version = Annotated[str | None, Parameter(help="NAME/VERSION; by default the active one.")]
 
 
@@ -48,14 +47,14 @@ def predict_pictures(
 ) -> None:
     """Classify pictures: a line each, as a table, as CSV or as JSON lines."""
     loaded = _loaded(repository, version)
-    decoder, failed = _decoder(), 0
+    decode, failed = decoder(Settings()), 0
     write = _writer(output)
     files = list(_files(paths))
     for chunk in (files[start : start + _BATCH] for start in range(0, len(files), _BATCH)):
         sound, pixels = [], []
         for path in chunk:
             try:
-                pixels.append(decoder([path.read_bytes()], *loaded.shape[:2]))
+                pixels.append(decode([path.read_bytes()], *loaded.shape[:2]))
             except (OSError, ServiceError) as error:
                 failed += 1
                 print(f"goodserve: {path}: {error}", file=sys.stderr)
@@ -78,12 +77,12 @@ def explain_pictures(  # noqa: PLR0913  each is a flag
     """Draw the evidence over pictures, as `POST /explain` does: NAME.evidence.png for each."""
     loaded = _loaded(repository, version)
     options = ExplainOptions(classes=(classes,), contrast=contrast, layer=layer)
-    failed = 0
+    decode, failed = decoder(Settings()), 0
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
     for path in _files(paths):
         try:
-            picture = _drawn(loaded, path.read_bytes(), options)
+            picture = _drawn(loaded, decode, path.read_bytes(), options)
         except (OSError, ServiceError) as error:
             failed += 1
             print(f"goodserve: {path}: {error}", file=sys.stderr)
@@ -105,14 +104,6 @@ def _loaded(root: Path | None, version: str | None) -> LoadedVersion:
     device = serving_device(settings)
     further = Further(open_graph=graph_opener(device))
     return load_version(repository, wanted, session_opener(device), RunSizes(_BATCH), further)
-
-
-def _decoder() -> Decoder:
-    settings = Settings()
-    limits = ImageLimits(
-        settings.max_image_bytes, settings.max_image_pixels, settings.max_image_pixels
-    )
-    return Decoder(limits, settings.large_image_pixels)
 
 
 def _files(paths: Sequence[Path]) -> Iterator[Path]:
@@ -163,14 +154,14 @@ def _print_row(row: dict[str, Any]) -> None:
     print(f"{row['probability']:6.3f}  {row['label']:<16}{seen}  {row['path']}")
 
 
-def _drawn(loaded: LoadedVersion, file: bytes, options: ExplainOptions) -> bytes:
+def _drawn(loaded: LoadedVersion, decode: Decoder, file: bytes, options: ExplainOptions) -> bytes:
     """Draw one picture's evidence."""
     explainer = loaded.explainer
     if explainer is None or explainer.assignment is None:
         message = f"{loaded.id} has no evidence graph; export and publish it anew"
         raise RepositoryError(message)
     asked = question(loaded.manifest, options)
-    evidence = explainer(_decoder()([file], *loaded.shape[:2]), asked)
+    evidence = explainer(decode([file], *loaded.shape[:2]), asked)
     explained = Explained(loaded.id, loaded.manifest, evidence, asked, explainer.assignment)
     return draw(explained, file, options.layer)
 

@@ -17,6 +17,7 @@ from model.artifact.outputs import (
     SCORES,
     ContractError,
     Frozen,
+    Graph,
     TensorSpec,
     input_spec,
     output_specs,
@@ -144,12 +145,6 @@ def evidence_of(values: dict[str, NDArray[Any]], layers: int) -> Evidence:
     )
 
 
-def evidence_names(layers: int) -> list[str]:
-    """Name the outputs that `evidence_of` reads."""
-    maps = [map_name(layer) for layer in range(1, layers + 1)]
-    return [SCORES, PROBABILITIES, CONTRIBUTIONS, CHANNELS, ACTIVITY, *maps]
-
-
 def feeds(pixels: Pixels, by_class: Floats, by_rank: Floats) -> dict[str, NDArray[Any]]:
     """Name the graph's inputs.
 
@@ -159,6 +154,15 @@ def feeds(pixels: Pixels, by_class: Floats, by_rank: Floats) -> dict[str, NDArra
         by_rank: `(N, M, K)`, float32, the factor of the most probable class, the second, ...
     """
     return {INPUT_NAME: pixels, BY_CLASS: by_class, BY_RANK: by_rank}
+
+
+def run_evidence(
+    graph: Graph, pixels: Pixels, by_class: Floats, by_rank: Floats, layers: int
+) -> Evidence:
+    """Run the graph of so many layers on a batch; the shapes are those of `feeds`."""
+    maps = [map_name(layer) for layer in range(1, layers + 1)]
+    wanted = [SCORES, PROBABILITIES, CONTRIBUTIONS, CHANNELS, ACTIVITY, *maps]
+    return evidence_of(graph(feeds(pixels, by_class, by_rank), wanted), layers)
 
 
 def check_evidence(evidence: Evidence, factors: Floats, what: str) -> float:

@@ -3,16 +3,38 @@
 Axes: N images, C channels of the layer that is looked at, E directions among them, K classes.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from model.network.block import Readout
-from model.network.spec import BlockSpec
+from model.network.stack import ForwardForwardNetwork
 
 # The first layer that sees more than edges; how an image looks is told best there.
-LOOKED_AT = 1
+_LOOKED_AT = 1
+
+
+class Look(NamedTuple):
+    """What familiarity is read from.
+
+    Attributes:
+        activity: `(N, C)`, float32, the standardised activity of an early layer's channels, on
+            average over their regions.
+        last: `(N, K)`, float32, the last layer's scaled goodness.
+    """
+
+    activity: Tensor
+    last: Tensor
+
+
+def look(network: ForwardForwardNetwork, readouts: Sequence[Readout]) -> Look:
+    """Take from all layers' readouts what familiarity is read from."""
+    layer = min(_LOOKED_AT, len(readouts) - 1)
+    regions = (network.layers()[layer].spec.channels, -1)
+    activity = torch.unflatten(readouts[layer].standardised, -1, regions).mean(-1)
+    return Look(activity, readouts[-1].scaled_goodness)
 
 
 class FamiliarityFit(NamedTuple):
@@ -54,8 +76,8 @@ class Familiarity(nn.Module):
         """Score images.
 
         Args:
-            activity: `(N, C)`, float32, as `channel_activity` gives it.
-            last: `(N, K)`, float32, the last layer's scaled goodness.
+            activity: `(N, C)`, float32, as `look` gives it.
+            last: `(N, K)`, float32, as `look` gives it.
 
         Returns:
             `(N,)`, float32.
@@ -75,8 +97,3 @@ def nearest(points: Tensor, centres: Tensor) -> Tensor:
     """Give the squared distance from each point `(N, E)` to the nearest centre `(K, E)`: `(N,)`."""
     squares = points.square().sum(1, keepdim=True) + centres.square().sum(1)
     return (squares - 2 * points @ centres.T).amin(dim=1)
-
-
-def channel_activity(readout: Readout, spec: BlockSpec) -> Tensor:
-    """Average a layer's standardised activity over its regions: `(N, C)`, float32."""
-    return torch.unflatten(readout.standardised, -1, (spec.channels, -1)).mean(-1)

@@ -14,9 +14,8 @@ from model.artifact.evidence import (
     EvidenceGraph,
     Floats,
     check_evidence,
-    evidence_names,
-    evidence_of,
     feeds,
+    run_evidence,
 )
 from model.artifact.image import Pixels
 from model.artifact.manifest import Manifest
@@ -66,7 +65,6 @@ class Explainer:
         self._graph = graph
         self._max_batch_size = max_batch_size
         self._layers = len(described.grids)
-        self._wanted = evidence_names(self._layers)
         self.assignment: Floats | None = None
 
     def prepare(self, pixels: Pixels, num_classes: int) -> float:
@@ -93,11 +91,11 @@ class Explainer:
 
     def _run(self, pixels: Pixels, question: Question) -> Evidence:
         shape = (len(pixels), *question.by_class.shape)
-        asked = [
+        by_class, by_rank = (
             np.ascontiguousarray(np.broadcast_to(each, shape))
             for each in (question.by_class, question.by_rank)
-        ]
-        return evidence_of(self._graph(feeds(pixels, *asked), self._wanted), self._layers)
+        )
+        return run_evidence(self._graph, pixels, by_class, by_rank, self._layers)
 
 
 def open_explainer(

@@ -12,14 +12,11 @@ from model.artifact.evidence import (
     BY_RANK,
     CHANNELS,
     COMBINATION_AXIS,
-    Evidence,
     EvidenceGraph,
     Floats,
     check_evidence,
-    evidence_names,
-    evidence_of,
-    feeds,
     map_name,
+    run_evidence,
 )
 from model.artifact.image import Pixels
 from model.artifact.outputs import (
@@ -113,13 +110,6 @@ def check_parts(
         return check_evidence(found, factors, "the export")
     except ContractError as error:
         raise ExportError(str(error)) from error
-
-
-def run_evidence(
-    graph: Graph, pixels: Pixels, by_class: Floats, by_rank: Floats, layers: int
-) -> Evidence:
-    """Run the graph on a batch; the shapes are those of `feeds`."""
-    return evidence_of(graph(feeds(pixels, by_class, by_rank), evidence_names(layers)), layers)
 
 
 def _asked(images: int, classes: int) -> Floats:

@@ -7,10 +7,10 @@ from torch import Tensor
 
 from model.artifact.familiarity import PERCENTILES, FamiliarityScale
 from model.network.familiarity import (
-    LOOKED_AT,
     Familiarity,
     FamiliarityFit,
-    channel_activity,
+    Look,
+    look,
 )
 from model.network.stack import ForwardForwardNetwork
 from training.data.dataset import Split
@@ -33,11 +33,6 @@ class Familiar(NamedTuple):
 
     network: Familiarity
     scale: FamiliarityScale
-
-
-class _Read(NamedTuple):
-    activity: Tensor
-    last: Tensor
 
 
 def learn_familiarity(
@@ -69,20 +64,13 @@ def learn_familiarity(
     return Familiar(found, scale)
 
 
-def _looked_at(network: ForwardForwardNetwork) -> int:
-    """Say which layer's channels are looked at, from 0."""
-    return min(LOOKED_AT, len(network.layers()) - 1)
-
-
-def _read(network: ForwardForwardNetwork, split: Split) -> _Read:
-    layer, activity, last = _looked_at(network), [], []
+def _read(network: ForwardForwardNetwork, split: Split) -> Look:
+    seen = []
     with torch.no_grad():
         for part in split.parts(_BATCH):
             readouts = [block.read(found) for block, found in network.activities(part.images)]
-            spec = network.layers()[layer].spec
-            activity.append(channel_activity(readouts[layer], spec))
-            last.append(readouts[-1].scaled_goodness)
-    return _Read(torch.cat(activity), torch.cat(last))
+            seen.append(look(network, readouts))
+    return Look(*map(torch.cat, zip(*seen, strict=True)))
 
 
 def _whitened(activity: Tensor, labels: Tensor, num_classes: int) -> tuple[Tensor, Tensor]:

@@ -17,7 +17,7 @@ from model.artifact.outputs import (
     PROBABILITIES,
     SCORES,
 )
-from model.network.familiarity import LOOKED_AT, Familiarity, channel_activity
+from model.network.familiarity import Familiarity, look
 from model.network.stack import ForwardForwardNetwork
 from training.errors import ExportError
 
@@ -32,14 +32,11 @@ class _WithFamiliarity(torch.nn.Module):
     def __init__(self, network: ForwardForwardNetwork, familiarity: Familiarity) -> None:
         super().__init__()
         self.network, self.familiarity = network, familiarity
-        self._layer = min(LOOKED_AT, len(network.layers()) - 1)
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         readouts = [block.read(found) for block, found in self.network.activities(images)]
         answer = self.network.combine(torch.stack([r.scaled_goodness for r in readouts], dim=1))
-        spec = self.network.layers()[self._layer].spec
-        activity = channel_activity(readouts[self._layer], spec)
-        return *answer, self.familiarity(activity, readouts[-1].scaled_goodness)
+        return *answer, self.familiarity(*look(self.network, readouts))
 
 
 def to_onnx(network: ForwardForwardNetwork, familiarity: Familiarity | None = None) -> bytes:
