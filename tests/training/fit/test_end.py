@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from tests.pictures import write_folder
+from tests.training.fit.small import settings
 from training.errors import CheckpointError, DivergenceError
 from training.fit.position import Position
 from training.fit.progress import Silent
@@ -18,7 +19,6 @@ from training.objective.view import LayerView
 from training.results.run import Run
 from training.results.trained import TrainedModel
 from training.settings.asked import resumed_settings
-from training.settings.fit import FitSettings
 from training.settings.load import load_settings
 
 
@@ -26,21 +26,6 @@ from training.settings.load import load_settings
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Write a small training folder: 28 images to learn from, three batches."""
     return write_folder(tmp_path_factory.mktemp("data") / "colours", per_class=12)
-
-
-def settings(data: Path, **changes: Any) -> FitSettings:
-    """Ask for a small run."""
-    small = {
-        "epochs": 2,
-        "batch_size": 8,
-        "widths": (8,),
-        "pool_before": (1,),
-        "regions": 2,
-        "image_size": 16,
-        "threads": 1,
-        "precision": "float32",
-    }
-    return load_settings({"data": f"folder:{data}", **small, **changes})
 
 
 class OneSecondPerStep(Silent):

@@ -2,13 +2,13 @@
 
 import signal
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
 from tests.pictures import write_folder
+from tests.training.fit.small import settings
 from training.errors import CheckpointError, ConfigError, DivergenceError
 from training.fit.position import Position
 from training.fit.progress import Silent
@@ -17,29 +17,12 @@ from training.fit.stop import Interrupted
 from training.objective.terms import TERMS
 from training.objective.view import LayerView
 from training.results.run import Run
-from training.settings.fit import FitSettings
-from training.settings.load import load_settings
 
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
     """Write a small training folder."""
     return write_folder(tmp_path / "data", per_class=12)
-
-
-def settings(data: Path, **changes: Any) -> FitSettings:
-    """Ask for a small run."""
-    small = {
-        "epochs": 2,
-        "batch_size": 8,
-        "widths": (8,),
-        "pool_before": (1,),
-        "regions": 2,
-        "image_size": 16,
-        "threads": 1,
-        "precision": "float32",
-    }
-    return load_settings({"data": f"folder:{data}", **small, **changes})
 
 
 class CtrlC(Silent):
