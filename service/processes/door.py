@@ -98,7 +98,9 @@ class Door:
             self._admit()
 
     def close(self) -> None:
-        """Accept no more: new connections are refused."""
+        """Accept no more: new connections are refused; those that wait already are handed out."""
+        if self._is_open:
+            self._admit()
         self._is_closed = True
         self._stop()
         self._listener.close()

@@ -1,10 +1,12 @@
 """The one place where several processes' connections come in."""
 
 import socket
+from typing import cast
 
 import pytest
 
 from service.processes.door import Door, bound_socket
+from service.processes.process import ServerProcess
 
 
 @pytest.mark.anyio
@@ -20,6 +22,36 @@ async def test_a_closed_door_stays_closed() -> None:
 
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", port), timeout=5)
+
+
+@pytest.mark.anyio
+async def test_who_waits_when_the_door_closes_is_let_in() -> None:
+    """A connection that the kernel had accepted before the end is handed out, not reset."""
+    taker = _Taker()
+    listener = bound_socket("127.0.0.1", 0)
+    door = Door(listener, cast("list[ServerProcess]", [taker]))
+    door.open()
+    with socket.create_connection(listener.getsockname(), timeout=5) as waiting:
+        door.close()
+
+        assert taker.given == [waiting.getsockname()]
+
+
+class _Taker:
+    """A process that takes every connection, without being one."""
+
+    connections = 0
+
+    def __init__(self) -> None:
+        self.given: list[object] = []
+
+    def can_take(self) -> bool:
+        return True
+
+    def give(self, connection: socket.socket) -> bool:
+        self.given.append(connection.getpeername())
+        connection.close()
+        return True
 
 
 @pytest.mark.anyio
