@@ -23,11 +23,10 @@ from benchmarks.servers import ROOT, Running, ServerError, ours, running, stoppi
 from benchmarks.usage import cpu_s
 from model.artifact.manifest import Accuracy, Golden, Manifest
 from model.artifact.outputs import output_specs
-from model.artifact.repository import ModelRepository
+from model.artifact.repository import BUNDLED_REPOSITORY, ModelRepository
 from model.artifact.runtime import OnnxSession
 from model.network.spec import NetworkSpec
 from model.network.stack import ForwardForwardNetwork
-from service.settings import BUNDLED_REPOSITORY
 from training.publish.golden import draw_golden_inputs
 from training.publish.graph import to_onnx
 

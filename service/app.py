@@ -9,7 +9,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from model.artifact.repository import ModelRepository
+from model.artifact.repository import BUNDLED_REPOSITORY, ModelRepository
 from model.artifact.runtime import Device, resolve_device
 from service.engine import Engine, Placement, build_engine
 from service.http.body import BodyLimits, Receive
@@ -25,7 +25,7 @@ from service.metrics import Metrics
 from service.predict.admission import Admission
 from service.predict.decode import Decode
 from service.predict.loading import OpenSession
-from service.settings import BUNDLED_REPOSITORY, Settings
+from service.settings import Settings
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,13 @@ from functools import partial
 from typing import NamedTuple
 
 from model.artifact.repository import ModelRepository
-from model.artifact.runtime import Device, graph_opener, session_opener, stage_opener
+from model.artifact.runtime import (
+    Device,
+    graph_opener,
+    release_freed_memory,
+    session_opener,
+    stage_opener,
+)
 from model.artifact.version import VersionId
 from service.layout import Layout
 from service.metrics import Metrics
@@ -99,7 +105,9 @@ def build_engine(
     load = partial(load_version, repository, open_session=opener, sizes=sizes, further=further)
 
     async def open_lane(wanted: VersionId) -> Lane:
-        return Lane(await asyncio.to_thread(load, wanted), parts)
+        version = await asyncio.to_thread(load, wanted)
+        await asyncio.to_thread(release_freed_memory)
+        return Lane(version, parts)
 
     def on_swap(succeeded: bool) -> None:  # noqa: FBT001  a callback
         metrics.swap(lanes.active.id if lanes.active else None, succeeded=succeeded)

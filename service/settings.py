@@ -7,8 +7,9 @@ from cyclopts import Parameter
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from model.artifact.repository import BUNDLED_REPOSITORY
+
 PREFIX = "GOODSERVE_"
-BUNDLED_REPOSITORY = Path(__file__).resolve().parent.parent / "model" / "bundled"
 
 # One limit may not be over another, or what the first allows could never pass the second.
 _ORDERED = (
@@ -30,7 +31,10 @@ class Settings(BaseSettings):
         "auto", description="auto: CUDA where onnxruntime has it, else the CPU"
     )
     workers: int | None = Field(
-        None, ge=1, le=64, description="processes; by default one for every four cores"
+        None,
+        ge=1,
+        le=64,
+        description="processes; by default one per core up to eight, then one for every four",
     )
     lane_workers: int | None = Field(
         None,

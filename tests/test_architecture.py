@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from model.artifact.repository import ModelRepository
-from service.settings import BUNDLED_REPOSITORY
+from model.artifact.repository import BUNDLED_REPOSITORY, ModelRepository
 from tests.conftest import ROOT
 
 SOURCES = ("model", "service", "training")

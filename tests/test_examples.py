@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageChops, ImageStat
 
-from service.settings import BUNDLED_REPOSITORY
+from model.artifact.repository import BUNDLED_REPOSITORY
 from tests.conftest import ROOT
 from tests.e2e.server import running
 

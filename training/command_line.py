@@ -17,14 +17,12 @@ from training.request import EXPORT_FOLDER, FitRequest
 from training.settings.presets import PresetName
 from training.settings.sections import (
     DataOptions,
-    Fraction,
-    Keep,
     NetworkSettings,
     OptimiserSettings,
     RunSettings,
     Section,
-    Weight,
 )
+from training.settings.values import Fraction, Keep, Weight
 
 
 def _shown(default: object) -> str | None:

@@ -26,7 +26,7 @@ from training.results.run import Run
 from training.results.table import interim_lines, split_lines
 from training.results.trained import InterimModel, TrainedModel
 from training.settings.asked import new_settings, of_equal_length, resumed_settings
-from training.settings.sections import Keep
+from training.settings.values import Keep
 
 _COMPARED_IMAGES = 256
 

@@ -29,7 +29,16 @@ from model.artifact.store import (
 )
 from model.artifact.version import RepositoryError, UnknownVersionError, VersionId
 
-__all__ = ["ACTIVE_FILE", "MANIFEST_FILE", "MODEL_FILE", "ModelRepository", "StoredVersion"]
+__all__ = [
+    "ACTIVE_FILE",
+    "BUNDLED_REPOSITORY",
+    "MANIFEST_FILE",
+    "MODEL_FILE",
+    "ModelRepository",
+    "StoredVersion",
+]
+
+BUNDLED_REPOSITORY = Path(__file__).resolve().parent.parent / "bundled"
 
 
 class ModelRepository:

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from model.artifact.checks import SUM_TOLERANCE
-from model.artifact.repository import ModelRepository
+from model.artifact.repository import BUNDLED_REPOSITORY, ModelRepository
 from model.artifact.runtime import OnnxSession
-from service.settings import BUNDLED_REPOSITORY
 
 CHUNK = 500
 

@@ -12,8 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from model.artifact.repository import ModelRepository
-from service.settings import BUNDLED_REPOSITORY
+from model.artifact.repository import BUNDLED_REPOSITORY, ModelRepository
 from tests.conftest import ROOT
 from tests.pictures import coloured, encoded, write_folder
 

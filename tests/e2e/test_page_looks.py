@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from service.settings import BUNDLED_REPOSITORY
+from model.artifact.repository import BUNDLED_REPOSITORY
 from tests.e2e.browser import Visit, axe_script, chromium
 from tests.e2e.server import Server, running
 

@@ -18,9 +18,8 @@ import onnxruntime
 import pytest
 
 from benchmarks.evenness import until_all_serve
-from model.artifact.repository import ModelRepository
+from model.artifact.repository import BUNDLED_REPOSITORY, ModelRepository
 from model.artifact.version import VersionId
-from service.settings import BUNDLED_REPOSITORY
 from tests.e2e.server import running
 from tests.pictures import coloured, encoded
 from tests.service.models import filled_repository

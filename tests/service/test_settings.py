@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from model.artifact.repository import BUNDLED_REPOSITORY
 from service.__main__ import main
-from service.settings import BUNDLED_REPOSITORY, Settings
+from service.settings import Settings
 
 
 def test_defaults_serve_the_bundled_model() -> None:

@@ -13,7 +13,7 @@ from training.data.dataset import Dataset, Split
 from training.data.load import load_dataset
 from training.data.split import split_validation
 from training.errors import DivergenceError
-from training.fit.batches import Batches
+from training.fit.batches import Batches, dealt
 from training.fit.build import build_network
 from training.fit.device import denormals_flushed, make_deterministic
 from training.fit.position import Position
@@ -72,11 +72,10 @@ def _splits(settings: FitSettings, dataset: Dataset) -> tuple[Split, Split]:
 
 
 def _train(settings: FitSettings, rate: float, dataset: Dataset) -> _Trained:
-    data, run = settings.data, settings.run
+    run = settings.run
     optimiser = settings.optimiser.model_copy(update={"learning_rate": rate})
     train, validation = _splits(settings, dataset)
-    flip = dataset.may_flip if data.flip is None else data.flip
-    batches = Batches(train, optimiser.batch_size, run.seed, data.crop_padding, flip)
+    batches = dealt(settings, train, dataset)
     drawn = build_network(settings.network, train, len(dataset.labels), run.seed)
     device = torch.device(run.device)
     network = drawn.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -4,7 +4,8 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
-from training.settings.sections import Fractions, Section
+from training.settings.sections import Section
+from training.settings.values import Fractions
 
 
 def _names(value: object) -> object:

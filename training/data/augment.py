@@ -1,9 +1,51 @@
-"""Augmentation of uint8 image batches: crop, horizontal flip and cut-out, in torch alone."""
+"""Augmentation of uint8 image batches, in torch alone."""
+
+import math
+from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F  # noqa: N812  torch's own convention
 from torch import Tensor
 
 _GREY = 128
+# Of red, green and blue in brightness (ITU-R BT.601).
+_LUMA = (0.299, 0.587, 0.114)
+# Of a random crop, width over height.
+_LEAST_RATIO, _LARGEST_RATIO = 3 / 4, 4 / 3
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """What happens to training images by chance.
+
+    Attributes:
+        padding: the largest random shift in pixels.
+        flip: whether images are mirrored at random.
+        cutout: side of the square that is painted grey; 0: none.
+        crop_scale: least part of an image's area that a random crop keeps; 1: no such crop.
+        colour: largest change of brightness, contrast and saturation, as a part of them.
+    """
+
+    padding: int = 0
+    flip: bool = False
+    cutout: int = 0
+    crop_scale: float = 1.0
+    colour: float = 0.0
+
+    @property
+    def forms(self) -> int | None:
+        """In how many forms an image can come: as it is, and mirrored; None: in very many."""
+        is_varied = self.padding or self.cutout or self.crop_scale < 1 or self.colour
+        return None if is_varied else 1 + self.flip
+
+    def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        """Augment `(N, H, W, 3)` uint8 images; `generator`, on the CPU, is the only chance."""
+        images = crop_and_flip(images, self.padding, self.flip, generator)
+        if self.crop_scale < 1:
+            images = resized_crops(images, self.crop_scale, generator)
+        if self.colour:
+            images = recolour(images, self.colour, generator)
+        return cut_out(images, self.cutout, generator) if self.cutout else images
 
 
 def crop_and_flip(images: Tensor, padding: int, flip: bool, generator: torch.Generator) -> Tensor:  # noqa: FBT001
@@ -19,16 +61,84 @@ def crop_and_flip(images: Tensor, padding: int, flip: bool, generator: torch.Gen
         `(N, H, W, 3)`, uint8, a new tensor.
     """
     number, height, width, _ = images.shape
-    shifts = torch.randint(0, 2 * padding + 1, (2, number, 1), generator=generator)
+    shifts, mirrored = draw_shifts(number, padding, flip, generator)
     rows = torch.arange(height) + shifts[0]
     columns = torch.arange(width) + shifts[1]
-    if flip:
-        mirrored = torch.rand(number, 1, generator=generator) < 0.5  # noqa: PLR2004  half of them
-        columns = torch.where(mirrored, columns.flip(1), columns)
+    columns = torch.where(mirrored[:, None], columns.flip(1), columns)
     padded = torch.nn.functional.pad(images, (0, 0, padding, padding, padding, padding))
     which = torch.arange(number)[:, None, None].to(images.device)
     rows, columns = rows.to(images.device), columns.to(images.device)
     return padded[which, rows[:, :, None], columns[:, None, :]]
+
+
+def draw_shifts(
+    number: int,
+    padding: int,
+    flip: bool,  # noqa: FBT001
+    generator: torch.Generator,
+) -> tuple[Tensor, Tensor]:
+    """Draw how far `number` images are shifted, `(2, N, 1)`, and which are mirrored, `(N,)`."""
+    shifts = torch.randint(0, 2 * padding + 1, (2, number, 1), generator=generator)
+    if not flip:
+        return shifts, torch.zeros(number, dtype=torch.bool)
+    return shifts, torch.rand(number, 1, generator=generator)[:, 0] < 0.5  # noqa: PLR2004  half
+
+
+def resized_crops(images: Tensor, scale: float, generator: torch.Generator) -> Tensor:
+    """Cut a piece out of every image by chance, and resize it to the whole.
+
+    Args:
+        images: `(N, H, W, 3)`, uint8.
+        scale: least part of the area that a piece has; the most is the whole.
+        generator: on the CPU; the only source of chance.
+
+    Returns:
+        `(N, H, W, 3)`, uint8, a new tensor; bilinear, which for pieces no smaller than a
+        quarter is close to exact.
+
+    Source: Szegedy et al., Going Deeper with Convolutions (2015); areas and ratios as
+        torchvision's RandomResizedCrop draws them.
+    """
+    number = len(images)
+    drawn = torch.rand(4, number, generator=generator)
+    area = scale + (1 - scale) * drawn[0]
+    lowest, highest = math.log(_LEAST_RATIO), math.log(_LARGEST_RATIO)
+    ratio = torch.exp(lowest + (highest - lowest) * drawn[1])
+    height, width = (area / ratio).sqrt().clamp_max(1), (area * ratio).sqrt().clamp_max(1)
+    theta = torch.zeros(number, 2, 3)
+    theta[:, 0, 0], theta[:, 1, 1] = width, height
+    theta[:, 0, 2] = (1 - width) * (2 * drawn[2] - 1)
+    theta[:, 1, 2] = (1 - height) * (2 * drawn[3] - 1)
+    channels_first = images.permute(0, 3, 1, 2).float()
+    grid = F.affine_grid(theta.to(images.device), list(channels_first.shape), align_corners=False)
+    cut = F.grid_sample(channels_first, grid, padding_mode="border", align_corners=False)
+    return cut.round().to(torch.uint8).permute(0, 2, 3, 1).contiguous()
+
+
+def recolour(images: Tensor, strength: float, generator: torch.Generator) -> Tensor:
+    """Change brightness, contrast and saturation of every image by chance.
+
+    Args:
+        images: `(N, H, W, 3)`, uint8.
+        strength: each factor is drawn from 1 - strength to 1 + strength.
+        generator: on the CPU; the only source of chance.
+
+    Returns:
+        `(N, H, W, 3)`, uint8, a new tensor.
+
+    Source: the colour jitter of Howard, Some Improvements on Deep CNN Based Image
+        Classification (2013), in this one order.
+    """
+    drawn = 1 + strength * (2 * torch.rand(3, len(images), 1, 1, 1, generator=generator) - 1)
+    brightness, contrast, saturation = drawn.to(images.device)
+    pixels = (images.float() * brightness).clamp(0, 255)
+    grey = pixels @ torch.tensor(_LUMA, device=images.device)
+    mean = grey.mean((1, 2))[:, None, None, None]
+    pixels = (mean + contrast * (pixels - mean)).clamp(0, 255)
+    grey = (pixels @ torch.tensor(_LUMA, device=images.device)).unsqueeze(-1)
+    pixels = (grey + saturation * (pixels - grey)).clamp(0, 255)
+    changed: Tensor = pixels.round().to(torch.uint8)
+    return changed
 
 
 def cut_out(images: Tensor, side: int, generator: torch.Generator) -> Tensor:

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from training.data.augment import crop_and_flip, cut_out
-from training.data.dataset import Split
+from training.data.augment import Augmentation, draw_shifts
+from training.data.dataset import Dataset, Split
 from training.fit.chance import chance
+from training.settings.fit import FitSettings
 
 
 @dataclass(frozen=True)
@@ -18,17 +19,13 @@ class Batches:
         train: the images to learn from, on the CPU.
         size: images in a batch.
         seed: of the run.
-        padding: the largest random shift in pixels.
-        flip: whether images are mirrored at random.
-        cutout: side of the square that is painted grey; 0: none.
+        augmentation: what happens to them by chance.
     """
 
     train: Split
     size: int
     seed: int
-    padding: int
-    flip: bool
-    cutout: int = 0
+    augmentation: Augmentation
 
     @property
     def steps(self) -> int:
@@ -41,10 +38,20 @@ class Batches:
         return order[: self.steps * self.size].view(self.steps, -1)
 
     def augmented(self, indices: Tensor, epoch: int, step: int) -> Split:
-        """Take one batch, with its images shifted, mirrored and cut out by chance."""
+        """Take one batch, with its images augmented by chance."""
         batch = self.train.take(indices)
         generator = chance(self.seed, epoch, step)
-        images = crop_and_flip(batch.images, self.padding, self.flip, generator)
-        if self.cutout:
-            images = cut_out(images, self.cutout, generator)
-        return Split(images, batch.labels)
+        return Split(self.augmentation(batch.images, generator), batch.labels)
+
+    def mirrored(self, number: int, epoch: int, step: int) -> Tensor:
+        """Tell which images of a batch `augmented` mirrors: `(N,)`, bool."""
+        padding, flip = self.augmentation.padding, self.augmentation.flip
+        return draw_shifts(number, padding, flip, chance(self.seed, epoch, step))[1]
+
+
+def dealt(settings: FitSettings, train: Split, dataset: Dataset) -> Batches:
+    """Deal out the images to learn from as the settings say; by default digits are not mirrored."""
+    data = settings.data
+    flip = dataset.may_flip if data.flip is None else data.flip
+    augmentation = Augmentation(data.crop_padding, flip, data.cutout, data.crop_scale, data.colour)
+    return Batches(train, settings.optimiser.batch_size, settings.run.seed, augmentation)

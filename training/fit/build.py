@@ -33,7 +33,7 @@ def build_network(
         image_height=height,
         image_width=width,
         num_classes=num_classes,
-        widths=scaled_widths(settings.widths, settings.width_factor, num_classes),
+        widths=settings.widths_for(num_classes),
         pool_before=settings.pooled_layers,
         regions=settings.regions,
         shortcut=settings.shortcut,
@@ -46,17 +46,6 @@ def build_network(
     except ValueError as error:
         raise ConfigError(str(error)) from error
     return network.set_pixel_statistics(*pixel_statistics(train))
-
-
-def scaled_widths(widths: tuple[int, ...], factor: float, num_classes: int) -> tuple[int, ...]:
-    """Scale widths to the nearest multiples of the number of classes, at least one of each.
-
-    A factor of 1 leaves them as they are, multiples or not.
-    """
-    if factor == 1:
-        return widths
-    per_class = (max(1, round(width * factor / num_classes)) for width in widths)
-    return tuple(num_classes * channels for channels in per_class)
 
 
 def pixel_statistics(split: Split) -> tuple[Tensor, Tensor]:

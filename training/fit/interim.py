@@ -10,7 +10,7 @@ from training.results.best import put_weights
 from training.results.run import Run
 from training.results.trained import InterimModel
 from training.settings.fit import FitSettings
-from training.settings.sections import Keep
+from training.settings.values import Keep
 
 
 def interim_model(

@@ -7,12 +7,14 @@ import torch
 from torch import Tensor
 
 from model.network.stack import ForwardForwardNetwork
-from training.data.dataset import Split
 from training.fit.batches import Batches
 from training.fit.build import build_network
 from training.fit.divergence import DivergenceWatch, refuse_broken_weights
 from training.fit.position import Position
+from training.fit.prefix import CachedPrefix, Passed, cached_prefix
 from training.fit.step import LocalUpdate
+from training.initial.read import TrainedLayers
+from training.initial.take_over import take_over
 from training.objective.objective import Moment, Objective
 from training.settings.fit import FitSettings
 
@@ -44,6 +46,8 @@ class Learner:
         self._update = LocalUpdate(self.network, settings.optimiser, objective, precision)
         self._batches = batches
         self._watch = DivergenceWatch()
+        self._cache: CachedPrefix | None = None
+        self._has_begun = False
         self.position = self._start_of(0)
 
     @property
@@ -56,28 +60,54 @@ class Learner:
         """Tell whether every step of the epoch is taken."""
         return self.position.step == self._batches.steps
 
-    def batches(self) -> Iterator[Split]:
-        """Deal out what is left of the epoch; each batch is to be learned before the next."""
-        epoch = self.position.epoch
-        order = self._batches.order(epoch)
-        for step in range(self.position.step, self._batches.steps):
-            yield self._batches.augmented(order[step], epoch, step)
+    def batches(self) -> Iterator[Tensor]:
+        """Deal out what is left of the epoch: the positions of each batch's images, `(N,)`.
 
-    def learn(self, batch: Split, total_steps: float) -> None:
+        Each batch is to be learned before the next.
+        """
+        order = self._batches.order(self.position.epoch)
+        yield from order[self.position.step :]
+
+    def learn(self, indices: Tensor, total_steps: float) -> None:
         """Take one step.
 
         Args:
-            batch: on the CPU.
+            indices: `(N,)`, int64, positions in the training split.
             total_steps: of the whole run, which decides rates and weights.
 
         Raises:
             DivergenceError: a loss of the last few dozen steps is no number.
         """
-        moved = batch.to(self.device)
         at = Moment(self.steps_done, total_steps, self.position.epoch)
-        losses = self._update.step(moved.images, moved.labels, at)
+        losses = self._update.step_passed(*self._passed(indices), at)
         self.position = self.position.after(losses)
         self._watch.see(losses, self.position)
+
+    def _passed(self, indices: Tensor) -> tuple[Passed, Tensor]:
+        """Give what the frozen layers make of a batch, and its labels `(N,)`."""
+        if not self._has_begun:
+            self._cache = cached_prefix(self._update.frozen, self._batches, self.device)
+            self._has_begun = True
+        epoch, step, _ = self.position
+        if self._cache is None:
+            batch = self._batches.augmented(indices, epoch, step).to(self.device)
+            return self._update.frozen(batch.images), batch.labels
+        mirrored = self._batches.mirrored(len(indices), epoch, step)
+        labels = self._batches.train.labels[indices]
+        return self._cache(indices.to(self.device), mirrored.to(self.device)), labels.to(
+            self.device
+        )
+
+    def take_over(self, trained: TrainedLayers, freeze: int) -> int:
+        """Begin with layers that were trained before; return how many could be taken over.
+
+        Raises:
+            ConfigError: none fits, or fewer than are to be frozen.
+        """
+        network = self.network.to("cpu")
+        taken = take_over(network, trained, self._batches.train, freeze)
+        network.to(self.device)
+        return taken
 
     def next_epoch(self) -> None:
         """Stand before the next epoch."""

@@ -1,11 +1,13 @@
 """A whole training run: epochs, validation, checkpoints; the test split once, at the end."""
 
+from pathlib import Path
+
 from training.data.dataset import Dataset
 from training.data.overview import tell_splits
 from training.data.split import split_validation
 from training.errors import CheckpointError, DataError
 from training.fit.assess import History, final_report, validate
-from training.fit.batches import Batches
+from training.fit.batches import dealt
 from training.fit.budget import Budget, Clock
 from training.fit.device import denormals_flushed
 from training.fit.keeper import Keeper
@@ -14,6 +16,7 @@ from training.fit.length import Length
 from training.fit.position import Position
 from training.fit.progress import Extent, Progress
 from training.fit.stop import StopRequest, stop_on_signals
+from training.initial.read import read_layers
 from training.objective.objective import Objective
 from training.results.checkpoint import Checkpoint
 from training.results.measure import layer_reports
@@ -48,9 +51,8 @@ class Trainer:
         self._progress = progress
         self._fingerprint = dataset.fingerprint()
         train, self._validation = split_validation(dataset, data.validation_fraction, seed)
-        flip = dataset.may_flip if data.flip is None else data.flip
-        batch_size = settings.optimiser.batch_size
-        batches = Batches(train, batch_size, seed, data.crop_padding, flip, data.cutout)
+        batches = dealt(settings, train, dataset)
+        batch_size = batches.size
         self._learner = Learner(settings, batches, len(dataset.labels), objective)
         self._extent = Extent(batches.steps, settings.optimiser.epochs, batch_size)
         self._length = Length.of(settings.optimiser, batches.steps)
@@ -75,6 +77,7 @@ class Trainer:
         """
         if checkpoint is None:
             self._run.forget_best()
+            self._take_over()
             return
         if checkpoint.fingerprint != self._fingerprint:
             message = (
@@ -92,6 +95,15 @@ class Trainer:
         self._budget.go_on(checkpoint.seconds)
         self._began, self._saved_s = (checkpoint.seconds, checkpoint.step), checkpoint.seconds
         self._keeper.restore()
+
+    def _take_over(self) -> None:
+        """Begin with the layers that the settings name, if they name any."""
+        initial, freeze = self._settings.network.initial, self._settings.optimiser.freeze
+        if initial is None:
+            return
+        taken = self._learner.take_over(read_layers(Path(initial)), freeze)
+        names = ", ".join(block.spec.name for block in self._learner.network.layers()[:taken])
+        self._progress.say(f"starts with {names} of {initial}")
 
     def end(self) -> str | None:
         """Say why the run is over; None while there is something to train."""
@@ -128,10 +140,10 @@ class Trainer:
     def _take_steps(self, stop: StopRequest) -> None:
         """Take the steps that are left of the epoch, or for which there is time."""
         learner, every_s = self._learner, self._settings.run.checkpoint_every_s
-        for batch in learner.batches():
+        for indices in learner.batches():
             total = self._length.total_steps(learner.steps_done, self._budget.spent)
-            learner.learn(batch, total)
-            self._budget.see(len(batch))
+            learner.learn(indices, total)
+            self._budget.see(len(indices))
             self._progress.step(learner.position, learner.steps_done / total)
             if stop.is_set:
                 self._save()

@@ -7,7 +7,8 @@ from torch import nn
 
 from model.network.block import ForwardForwardBlock
 from training.objective.objective import Moment
-from training.settings.sections import OptimiserSettings, Schedule
+from training.settings.sections import OptimiserSettings
+from training.settings.values import Schedule
 
 
 def layer_optimizer(
@@ -40,9 +41,8 @@ def layer_moment(settings: OptimiserSettings, layer: int, at: Moment) -> Moment 
     """Place a step in the part of the run in which a layer learns.
 
     Args:
-        settings: `freeze` says how many first layers never learn; `freeze_after` names the
-            parts of the others, first layer first; a layer that it does not name learns to the
-            end.
+        settings: `freeze_after` names the parts, first layer first; a layer that it does not
+            name learns to the end.
         layer: counted from 0.
         at: the place in the whole run.
 
@@ -52,8 +52,6 @@ def layer_moment(settings: OptimiserSettings, layer: int, at: Moment) -> Moment 
     Source: FreezeOut (Brock et al., 2017) for the schedule; that a layer can stop without any
         effect on how the others learn is the local rule's own.
     """
-    if layer < settings.freeze:
-        return None
     named = settings.freeze_after
     part = named[layer] if layer < len(named) else 1.0
     own = at._replace(total_steps=at.total_steps * part)

@@ -41,6 +41,7 @@ def start_run(
     settings = _resolved(settings)
     # The folder is made last: what cannot start leaves nothing behind.
     trainer = _trainer(settings, run, progress, terms, clock)
+    trainer.restore(None)
     with run.only_writer():
         run.start(settings)
         return trainer.train()

@@ -12,6 +12,7 @@ from model.network.stack import ForwardForwardNetwork
 from training.fit.device import autocast
 from training.fit.fused import can_fuse, frozen_activity, fused_pass
 from training.fit.optimiser import layer_moment, layer_optimizer, learning_rate, set_rate
+from training.fit.prefix import Passed
 from training.objective.objective import Moment, Objective
 from training.objective.view import LayerView
 from training.settings.sections import OptimiserSettings
@@ -47,12 +48,43 @@ class LocalUpdate:
         Returns:
             `(L,)`, each layer's local loss in nats, detached.
         """
+        return self.step_passed(self.frozen(images), labels, at)
+
+    def frozen(self, images: Tensor) -> Passed:
+        """Pass a batch through the layers that `freeze` names; nothing of them moves.
+
+        Args:
+            images: `(N, H, W, 3)`, uint8.
+        """
         x = self._network.normalised(images).contiguous(memory_format=torch.channels_last)
         x = x.to(self._dtype)
-        losses = []
-        for number, (block, optimizer) in enumerate(
-            zip(self._layers, self._optimizers, strict=True)
-        ):
+        means = []
+        for block in self._layers[: self._settings.freeze]:
+            with torch.no_grad(), in_evaluation(block):
+                x, found = _evaluated(block, x)
+            means.append(found)
+        return Passed(x, tuple(means))
+
+    def step_passed(self, passed: Passed, labels: Tensor, at: Moment) -> Tensor:
+        """Let every layer that still learns do so from what the frozen ones make of a batch.
+
+        Of a layer that `freeze` names only the readout learns.
+
+        Args:
+            passed: what `frozen` gave.
+            labels: `(N,)`, int64.
+            at: the place in the run, which decides rates and weights.
+
+        Returns:
+            `(L,)`, each layer's local loss in nats, detached.
+        """
+        x, frozen = passed.x, self._settings.freeze
+        losses = [
+            self._step_readout(number, means, labels, at)
+            for number, means in enumerate(passed.means)
+        ]
+        for number in range(frozen, len(self._layers)):
+            block, optimizer = self._layers[number], self._optimizers[number]
             own = layer_moment(self._settings, number, at)
             if own is None:
                 x, loss = self._pass_frozen(block, x, labels, at)
@@ -65,6 +97,16 @@ class LocalUpdate:
             losses.append(loss)
         return torch.stack(losses)
 
+    def _step_readout(self, number: int, means: Tensor, labels: Tensor, at: Moment) -> Tensor:
+        """Step the readout of a frozen layer by its means `(N, D)`; return its loss, detached."""
+        block, optimizer = self._layers[number], self._optimizers[number]
+        block.begin_epoch(at.epoch)
+        set_rate(optimizer, learning_rate(self._settings, at))
+        loss = self._objective(view_of(block, means, labels), at)
+        if loss.requires_grad:  # a fixed assignment, read plainly, has nothing to learn
+            self._move(block, optimizer, loss)
+        return loss.detach()
+
     def _step_layer(
         self,
         block: ForwardForwardBlock,
@@ -76,14 +118,20 @@ class LocalUpdate:
         """Step one layer; return what it passes on and its loss, both detached."""
         means, activity = self._pass(block, prepared)
         loss = self._objective(view_of(block, means, labels), at)
+        self._move(block, optimizer, loss)
+        # What is passed on is the activity before the step: the one after needs another forward.
+        return block.pass_on(activity, prepared), loss.detach()
+
+    def _move(
+        self, block: ForwardForwardBlock, optimizer: torch.optim.Optimizer, loss: Tensor
+    ) -> None:
+        """Take one step down a layer's loss."""
         loss.backward()  # type: ignore[no-untyped-call]
         if self._settings.max_gradient_norm is not None:
             nn.utils.clip_grad_norm_(block.parameters(), self._settings.max_gradient_norm)
         optimizer.step()
         # Now, not before the next step: the layers' gradients need not be there side by side.
         optimizer.zero_grad(set_to_none=True)
-        # What is passed on is the activity before the step: the one after needs another forward.
-        return block.pass_on(activity, prepared), loss.detach()
 
     def _pass(self, block: ForwardForwardBlock, prepared: Tensor) -> tuple[Tensor, Tensor]:
         """Give a block's means and activity, by the shorter way where there is one."""
@@ -98,11 +146,9 @@ class LocalUpdate:
     ) -> tuple[Tensor, Tensor]:
         """Pass a batch through a layer that no longer learns, nor moves its statistics."""
         with torch.no_grad(), in_evaluation(block):
-            prepared = block.prepared(x)
-            activity = frozen_activity(block, prepared)
-            means = block.pooled(activity)
+            passed, means = _evaluated(block, x)
             loss = self._objective(view_of(block, means, labels), at)
-        return block.pass_on(activity, prepared), loss
+        return passed, loss
 
     def state_dict(self) -> list[dict[str, Any]]:
         """Give every optimizer's state, first layer first."""
@@ -133,6 +179,13 @@ def view_of(block: ForwardForwardBlock, means: Tensor, labels: Tensor) -> LayerV
         standardised=readout.standardised,
         channel_means=means.view(len(means), block.spec.channels, -1).mean(2),
     )
+
+
+def _evaluated(block: ForwardForwardBlock, x: Tensor) -> tuple[Tensor, Tensor]:
+    """Give what a block in evaluation passes on, and its means `(N, D)`."""
+    prepared = block.prepared(x)
+    activity = frozen_activity(block, prepared)
+    return block.pass_on(activity, prepared), block.pooled(activity)
 
 
 @contextmanager

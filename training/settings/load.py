@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from training.errors import ConfigError
 from training.settings.fit import FitSettings, flat, nested
+from training.settings.initial import with_initial
 from training.settings.presets import preset_named
 from training.settings.sections import merged
 
@@ -38,7 +39,8 @@ def load_settings(flags: Mapping[str, Any], config: Path | None = None) -> FitSe
             out of range.
     """
     given = merged(read_config(config) if config is not None else {}, nested(flags))
-    under = merged(preset_named(given.get("preset")), _without_epochs(given))
+    initial, given = with_initial(given)
+    under = merged(initial, merged(preset_named(given.get("preset")), _without_epochs(given)))
     try:
         return FitSettings.model_validate(merged(under, given))
     except ValidationError as error:

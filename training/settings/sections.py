@@ -1,10 +1,10 @@
 """The settings of a run, one frozen model per concern. Each field is a flag and a TOML key."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from cyclopts import Parameter
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from model.network.rule import (
     ActivityNorm,
@@ -13,60 +13,18 @@ from model.network.rule import (
     ReadoutKind,
     StagePooling,
 )
-
-
-def _parts(value: object) -> list[str] | None:
-    """Take `8,12`, as a command line gives it, apart at the commas; None: it is no text."""
-    texts = [value] if isinstance(value, str) else value
-    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
-        return None
-    return [part.strip() for text in texts for part in text.split(",")]
-
-
-def _whole_numbers(value: object) -> object:
-    """Read `8,12` as a list of two numbers."""
-    parts = _parts(value)
-    if parts is not None and not all(part.isdecimal() for part in parts):
-        message = f"{','.join(parts)!r} is no list of whole numbers separated by commas"
-        raise ValueError(message)
-    return value if parts is None else parts
-
-
-def _numbers(value: object) -> object:
-    """Read `0.2,1` as a list of two numbers."""
-    parts = _parts(value)
-    return value if parts is None else parts
-
-
-def _absolute(path: Path) -> Path:
-    """Name a folder so that a run can be resumed from another one."""
-    return path.expanduser().absolute()
-
-
-def _seconds(value: object) -> object:
-    """Read `90s`, `30m` or `2h` as seconds; a number is seconds already."""
-    if not isinstance(value, str):
-        return value
-    number, unit = value.strip()[:-1], value.strip()[-1:]
-    try:
-        return float(number) * _SECONDS[unit] if unit in _SECONDS else float(value)
-    except ValueError as error:
-        message = f"{value!r} is no time such as 90s, 30m or 2h"
-        raise ValueError(message) from error
-
-
-_SECONDS = {"s": 1, "m": 60, "h": 3600}
-
-Positive = Annotated[int, Field(ge=1)]
-Fraction = Annotated[float, Field(ge=0, le=1)]
-Weight = Annotated[float, Field(ge=0)]
-AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
-Integers = Annotated[tuple[Positive, ...], BeforeValidator(_whole_numbers)]
-Fractions = Annotated[tuple[Fraction, ...], BeforeValidator(_numbers)]
-Numbers = Annotated[tuple[float, ...], BeforeValidator(_numbers)]
-Seconds = Annotated[float, Field(gt=0), BeforeValidator(_seconds)]
-Schedule = Literal["linear", "cosine"]
-Keep = Literal["best", "last"]
+from training.settings.values import (
+    AbsolutePath,
+    Fraction,
+    Fractions,
+    Integers,
+    Keep,
+    Numbers,
+    Positive,
+    Schedule,
+    Seconds,
+    Weight,
+)
 
 _POOLED_BY_DEFAULT = (2, 3, 4)
 
@@ -103,6 +61,15 @@ class DataOptions(Section):
     cutout: int = Field(
         0, ge=0, description="side in pixels of a square painted grey at random; 0: none"
     )
+    crop_scale: float = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description="least part of an image's area that a random crop keeps, which is then resized",
+    )
+    colour: Fraction = Field(
+        0.0, description="random change of brightness, contrast and saturation, up to this part"
+    )
     flip: bool | None = Field(None, description="mirror at random; by default all but digits")
     limit_train: Positive | None = Field(None, description="use only so many training images")
     limit_test: Positive | None = Field(None, description="use only so many test images")
@@ -132,7 +99,13 @@ class DataSettings(DataOptions):
 
 
 class NetworkSettings(Section):
-    """The shape of the network."""
+    """The shape of the network, and where its first layers come from."""
+
+    initial: Annotated[str | None, Parameter(name="--from")] = Field(
+        None,
+        description="take over the first layers of NAME/VERSION that is bundled, or of the folder "
+        "of a version or of a trained run",
+    )
 
     widths: Integers = Field(
         (64, 160, 320, 256), min_length=1, description="channels of each layer"
@@ -176,6 +149,16 @@ class NetworkSettings(Section):
     temperature_decay: float = Field(
         0.995, gt=0, le=1, description="by which an epoch multiplies that temperature"
     )
+
+    def widths_for(self, num_classes: int) -> tuple[int, ...]:
+        """Scale the widths to the nearest multiples of the number of classes, at least one of each.
+
+        A factor of 1 leaves them as they are, multiples or not.
+        """
+        if self.width_factor == 1:
+            return self.widths
+        per_class = (max(1, round(w * self.width_factor / num_classes)) for w in self.widths)
+        return tuple(num_classes * channels for channels in per_class)
 
     @property
     def pooled_layers(self) -> tuple[int, ...]:
@@ -254,7 +237,11 @@ class OptimiserSettings(Section):
         description="part of the run after which each layer stops learning, first layer first; "
         "layers not named learn to the end",
     )
-    freeze: int = Field(0, ge=0, description="so many first layers stay as they are at the start")
+    freeze: int = Field(
+        0,
+        ge=0,
+        description="of so many first layers only the readouts learn, all else stays as it is",
+    )
     assignment_rate: float = Field(
         5.0, gt=0, description="how many times faster the assignment and the scale learn"
     )

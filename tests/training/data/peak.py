@@ -15,6 +15,7 @@ def main(data: str, cache: str, size: str) -> None:
     import torch  # noqa: PLC0415  this file is imported by the decoding processes, too
 
     from tests.training.data.sets import load  # noqa: PLC0415
+    from training.data.augment import Augmentation  # noqa: PLC0415
     from training.data.split import split_validation  # noqa: PLC0415
     from training.fit.batches import Batches  # noqa: PLC0415
     from training.fit.build import pixel_statistics  # noqa: PLC0415
@@ -26,7 +27,7 @@ def main(data: str, cache: str, size: str) -> None:
     dataset.fingerprint()
     train, _ = split_validation(dataset, 0.1, seed=0)
     pixel_statistics(train)
-    batches = Batches(train, 50, 0, 4, flip=True)
+    batches = Batches(train, 50, 0, Augmentation(4, flip=True))
     batches.augmented(batches.order(0)[0], 0, 0)
     print(before, peak())
 

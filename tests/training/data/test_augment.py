@@ -1,8 +1,9 @@
 """Crop and flip: pixels move, none is invented."""
 
+import pytest
 import torch
 
-from training.data.augment import crop_and_flip, cut_out
+from training.data.augment import Augmentation, crop_and_flip, cut_out, recolour, resized_crops
 
 
 def chance(seed: int = 0) -> torch.Generator:
@@ -63,3 +64,74 @@ def test_cut_out_paints_one_square_of_every_image() -> None:
     assert rows.min() >= 2
     assert len({tuple(image.flatten().tolist()) for image in painted}) > 50
     assert not images.any()
+
+
+def slope(number: int = 200) -> torch.Tensor:
+    """Draw images that grow brighter to the right, by the column, and have 40 x 40 pixels."""
+    columns = torch.arange(40, dtype=torch.uint8) * 6
+    return columns.view(1, 1, 40, 1).expand(number, 40, 40, 3).contiguous()
+
+
+def test_a_resized_crop_shows_a_piece_of_the_image() -> None:
+    """Its rows stay alike, it goes through a part of the slope, and the parts differ."""
+    cut = resized_crops(slope(), 0.25, chance())
+
+    spread = (cut[:, 0, -1, 0].int() - cut[:, 0, 0, 0].int()) / 234
+    assert cut.shape == slope().shape
+    assert cut.dtype == torch.uint8
+    assert (cut == cut[:, :1]).all()
+    assert spread.min() > 0.4  # the square root of a quarter, at the narrowest ratio
+    assert spread.max() > 0.9
+    assert spread.std() > 0.1
+
+
+def test_a_crop_of_the_whole_changes_nothing_but_the_ratio() -> None:
+    """At scale 1 a piece is never narrower than the widest ratio leaves it."""
+    spread = resized_crops(slope(), 1.0, chance()).int()
+
+    assert ((spread[:, 0, -1, 0] - spread[:, 0, 0, 0]) / 234).min() > 0.84
+
+
+def test_colours_change_by_their_strength_at_most() -> None:
+    """A grey image stays grey and changes in brightness by a tenth at most; each by its own."""
+    grey = torch.full((100, 5, 5, 3), 100, dtype=torch.uint8)
+
+    changed = recolour(grey, 0.1, chance()).int()
+
+    assert (changed == changed[..., :1]).all()
+    assert changed.min() >= 90
+    assert changed.max() <= 110
+    assert len(set(changed[:, 0, 0, 0].tolist())) > 10
+
+
+def test_colours_turn_grey_or_strong() -> None:
+    """Saturation moves a red image's channels apart or together."""
+    red = torch.tensor([200, 60, 60], dtype=torch.uint8).expand(100, 4, 4, 3).contiguous()
+
+    changed = recolour(red, 0.5, chance()).float()
+
+    apart = changed[:, 0, 0, 0] - changed[:, 0, 0, 1]
+    assert apart.min() < 100
+    assert apart.max() > 150
+
+
+@pytest.mark.parametrize(
+    ("augmentation", "forms"),
+    [
+        (Augmentation(), 1),
+        (Augmentation(flip=True), 2),
+        (Augmentation(flip=True, padding=1), None),
+        (Augmentation(crop_scale=0.9), None),
+        (Augmentation(colour=0.1), None),
+        (Augmentation(cutout=3), None),
+    ],
+)
+def test_an_augmentation_knows_in_how_many_forms_an_image_comes(
+    augmentation: Augmentation, forms: int | None
+) -> None:
+    """As many different images as it says come of one image; of very many at least ten."""
+    image = images(1)
+    found = {augmentation(image, chance(seed)).numpy().tobytes() for seed in range(60)}
+
+    assert augmentation.forms == forms
+    assert len(found) == forms if forms is not None else len(found) >= 3

@@ -2,6 +2,7 @@
 
 import torch
 
+from training.data.augment import Augmentation
 from training.data.dataset import Split
 from training.fit.batches import Batches
 
@@ -9,7 +10,9 @@ from training.fit.batches import Batches
 def batches(seed: int = 0) -> Batches:
     """Deal ten images, none of them black, in batches of three."""
     images = torch.arange(1, 11, dtype=torch.uint8).view(10, 1, 1, 1).expand(10, 4, 4, 3)
-    return Batches(Split(images.contiguous(), torch.arange(10)), 3, seed, padding=1, flip=True)
+    return Batches(
+        Split(images.contiguous(), torch.arange(10)), 3, seed, Augmentation(padding=1, flip=True)
+    )
 
 
 def test_an_epoch_deals_whole_batches_and_no_image_twice() -> None:

@@ -5,7 +5,7 @@ import torch
 
 from training.data.dataset import Split
 from training.errors import ConfigError
-from training.fit.build import build_network, pixel_statistics, scaled_widths
+from training.fit.build import build_network, pixel_statistics
 from training.settings.sections import NetworkSettings
 
 
@@ -44,7 +44,8 @@ def test_scaled_widths_give_every_class_channels(
     factor: float, num_classes: int, expected: tuple[int, ...]
 ) -> None:
     """Multiples of the classes, at least one of each; a factor of 1 changes nothing."""
-    assert scaled_widths((100, 64), factor, num_classes) == expected
+    settings = NetworkSettings(widths=(100, 64), pool_before=(), width_factor=factor)
+    assert settings.widths_for(num_classes) == expected
 
 
 def test_a_rule_that_cannot_be_followed_is_a_config_error() -> None:

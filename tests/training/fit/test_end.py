@@ -178,7 +178,7 @@ def test_what_leaves_nothing_to_train_changes_nothing(data: Path, tmp_path: Path
 
 
 def test_first_layers_stay_as_they_were_at_the_start(data: Path, tmp_path: Path) -> None:
-    """`freeze` leaves weights, statistics and assignment of a layer alone, and others learn."""
+    """`freeze` leaves what a layer computes alone; its readout and the other layers learn."""
     asked = settings(data, widths=(8, 8), freeze=1, keep="last")
 
     one = start_run(asked, Run(tmp_path / "one")).network.state_dict()
@@ -187,7 +187,9 @@ def test_first_layers_stay_as_they_were_at_the_start(data: Path, tmp_path: Path)
     )
     other = start_run(changed, Run(tmp_path / "other")).network.state_dict()
 
-    assert all(torch.equal(one[n], other[n]) for n in one if n.startswith("blocks.0."))
+    frozen = ("blocks.0.conv.", "blocks.0.norm.", "blocks.0.input_norm.")
+    assert all(torch.equal(one[n], other[n]) for n in one if n.startswith(frozen))
+    assert not torch.equal(one["blocks.0.assignment.logits"], other["blocks.0.assignment.logits"])
     assert not torch.equal(one["blocks.1.conv.weight"], other["blocks.1.conv.weight"])
 
 
