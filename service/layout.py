@@ -64,6 +64,25 @@ def lay_out(settings: Settings, device: Device, cores: int) -> Layout:
     )
 
 
+def limits_of_each(settings: Settings, processes: int) -> dict[str, int]:
+    """Share the limits that bound all requests together out to the processes.
+
+    Each can still take one request of the largest size, whatever its share is.
+
+    Returns:
+        The settings of one process, by name.
+    """
+    least = {
+        "max_concurrent_requests": 1,
+        "max_bytes_in_flight": settings.max_request_bytes,
+        "max_waiting_images": settings.max_images_per_request,
+    }
+    return {
+        name: max(smallest, math.ceil(getattr(settings, name) / processes))
+        for name, smallest in least.items()
+    }
+
+
 def available_cores(quota_file: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
     """Count the cores this process may use: by its affinity, and by its container's quota."""
     cores = len(os.sched_getaffinity(0))

@@ -16,7 +16,7 @@ import uvicorn
 
 from model.artifact.runtime import Device, has_cuda
 from service.app import configure_logging, serving_device
-from service.layout import available_cores, lay_out
+from service.layout import available_cores, lay_out, limits_of_each
 from service.processes.door import bound_socket
 from service.processes.server import APP, options, serve_handed
 from service.processes.supervisor import Supervisor
@@ -39,7 +39,8 @@ def serve(settings: Settings) -> None:
     layout = lay_out(settings, device, available_cores())
     # Told to the processes, so that each takes its share of the cores and not all of them.
     chosen = {"device": device, "workers": layout.processes, "lane_workers": layout.lane_workers}
-    settings = settings.model_copy(update=chosen)
+    limits = limits_of_each(settings, layout.processes)
+    settings = settings.model_copy(update=chosen | limits)
     for number in (signal.SIGTERM, signal.SIGINT):
         # uvicorn raises the signal again when it has shut down: that is the end, not a failure.
         signal.signal(number, _exit_quietly)

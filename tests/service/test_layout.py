@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from model.artifact.runtime import Device
-from service.layout import available_cores, lay_out
+from service.layout import available_cores, lay_out, limits_of_each
 from service.settings import Settings
 
 
@@ -40,6 +40,29 @@ def test_the_cores_are_shared_out(
         found.lone_threads,
         found.max_batch_size,
     ) == expected
+
+
+def test_limits_on_all_requests_together_are_shared_out() -> None:
+    """Three processes together admit what was asked for, rounded up; one admits just that."""
+    settings = Settings(max_concurrent_requests=100, max_bytes_in_flight=300 << 20)
+
+    alone, each = limits_of_each(settings, 1), limits_of_each(settings, 3)
+
+    assert alone == {name: getattr(settings, name) for name in alone}
+    assert each["max_concurrent_requests"] == 34
+    assert each["max_bytes_in_flight"] == 100 << 20
+    Settings(**each)
+
+
+def test_each_process_can_take_the_largest_request() -> None:
+    """A share below it would refuse every such request, however idle the service is."""
+    settings = Settings(max_waiting_images=64, max_images_per_request=64)
+
+    each = limits_of_each(settings, 8)
+
+    assert each["max_waiting_images"] == 64
+    assert each["max_bytes_in_flight"] >= settings.max_request_bytes
+    Settings(**each)
 
 
 @pytest.mark.parametrize(
