@@ -26,6 +26,7 @@ from service.predict.health import Health
 from service.predict.lane import Lane, LaneParts
 from service.predict.lanes import Lanes
 from service.predict.loading import Further, OpenSession, RunSizes, load_version
+from service.predict.on_demand import OnDemand
 from service.predict.predictor import Predictor
 from service.predict.watcher import Watcher
 from service.predict.worker import Crew
@@ -88,7 +89,7 @@ def build_engine(
         decode: turns files into pixels; by default Pillow does, within the settings' limits.
     """
     repository = ModelRepository(settings.repository)
-    lanes = Lanes(settings.max_waiting_images, settings.max_wait_s)
+    lanes = Lanes(settings.max_waiting_images, settings.max_wait_s, settings.max_models)
     metrics.watch_depth(lambda: lanes.depth)
     device, layout = placement
     opener = open_session or session_opener(device)
@@ -110,10 +111,11 @@ def build_engine(
         return Lane(version, parts)
 
     def on_swap(succeeded: bool) -> None:  # noqa: FBT001  a callback
-        metrics.swap(lanes.active.id if lanes.active else None, succeeded=succeeded)
+        metrics.swap(lanes.serving, succeeded=succeeded)
 
     watcher = Watcher(repository, lanes, open_lane, on_swap)
-    return Engine(repository, Predictor(lanes), lanes, watcher, Health(lanes, metrics.refresh))
+    predictor = Predictor(lanes, OnDemand(repository, lanes, watcher))
+    return Engine(repository, predictor, lanes, watcher, Health(lanes, metrics.refresh))
 
 
 def _early(settings: Settings, lanes: Lanes, device: Device) -> Early | None:

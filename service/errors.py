@@ -3,6 +3,7 @@
 ServiceError
 ├── ClientError                 the caller can fix it
 │   ├── BadRequestError             400
+│   ├── NotFoundError               404
 │   ├── BodyTimeoutError            408
 │   ├── ConflictError               409
 │   ├── TooLargeError               413
@@ -46,6 +47,12 @@ class BadRequestError(ClientError):
     """The body is not what it claims to be."""
 
     status = HTTPStatus.BAD_REQUEST
+
+
+class NotFoundError(ClientError):
+    """There is no such model."""
+
+    status = HTTPStatus.NOT_FOUND
 
 
 class BodyTimeoutError(ClientError):

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from prometheus_client import (
@@ -79,7 +79,7 @@ class Metrics:
             multiprocess_mode="livemax",
         )
         self._drift, self._drift_of = Drift(_DRIFT_WINDOW), VersionId("none", "1")
-        self._shown: VersionId | None = None
+        self._shown: set[VersionId] = set()
         self._read_depth: Callable[[], int] = lambda: 0
 
     def request(self, outcome: str, seconds: float) -> None:
@@ -110,15 +110,14 @@ class Metrics:
         self._depth.set(self._read_depth())
         self._drift_index.set(self._drift.index())
 
-    def swap(self, active: VersionId | None, *, succeeded: bool) -> None:
-        """Count one attempt to load a version, and say which one serves."""
+    def swap(self, serving: Collection[VersionId], *, succeeded: bool) -> None:
+        """Count one attempt to load a version, and say which ones answer for their models."""
         self._swaps.labels("loaded" if succeeded else "refused").inc()
-        if active is None or active == self._shown:
-            return
-        if self._shown is not None:
-            self._active.labels(self._shown.name, self._shown.version).set(0)
-        self._active.labels(active.name, active.version).set(1)
-        self._shown = active
+        for version in self._shown - set(serving):
+            self._active.labels(version.name, version.version).set(0)
+        for version in serving:
+            self._active.labels(version.name, version.version).set(1)
+        self._shown = set(serving)
 
     def render(self) -> bytes:
         """Write everything in Prometheus' text format."""

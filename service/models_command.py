@@ -22,20 +22,23 @@ app = App(name="models", help="Look at the versions of a repository and switch b
 Repository = Annotated[
     Path | None, Parameter(help="The model repository (environment: GOODSERVE_REPOSITORY).")
 ]
+Name = Annotated[str, Parameter(help="Name of a model, such as cifar10.")]
 Version = Annotated[str, Parameter(help="NAME/VERSION, such as cifar10/1.")]
 
 
 @app.command(name="list")
 def list_models(*, repository: Repository = None) -> None:
-    """List every version: an asterisk marks the active one."""
+    """List every version: an asterisk marks the active ones."""
     found = _existing(repository)
     try:
-        active = found.active()
+        state = found.state()
     except RepositoryError as error:
         print(f"goodserve: {error}", file=sys.stderr)
-        active = None
+        state = None
+    active = state.versions if state is not None else ()
     for version in found.versions():
-        mark = "*" if version == active else " "
+        mark = "*" if version in active else " "
+        default = "  default" if version == (active or (None,))[0] else ""
         try:
             manifest = found.manifest(version)
         except RepositoryError as error:
@@ -44,7 +47,7 @@ def list_models(*, repository: Repository = None) -> None:
         test = manifest.accuracy
         accuracy = f"{test.value:.2%} (n = {test.n})" if test else "not tested"
         created = manifest.created.date().isoformat()
-        print(f"{mark} {version}  {created}  {len(manifest.labels)} classes  {accuracy}")
+        print(f"{mark} {version}  {created}  {len(manifest.labels)} classes  {accuracy}{default}")
 
 
 @app.command(name="show")
@@ -80,15 +83,32 @@ def verify_model(version: Version | None = None, /, *, repository: Repository = 
 
 @app.command(name="activate")
 def activate_model(version: Version, /, *, repository: Repository = None) -> None:
-    """Make a version the active one; a running service takes it within a second."""
+    """Make a version its model's active one; a running service takes it within a second.
+
+    What is active under other names stays so.
+    """
     _repository(repository).activate(VersionId.parse(version))
     print(f"{version} is active")
 
 
 @app.command(name="rollback")
-def rollback_model(*, repository: Repository = None) -> None:
-    """Make the version active that was so before."""
-    print(f"{_repository(repository).rollback()} is active again")
+def rollback_model(name: Name | None = None, /, *, repository: Repository = None) -> None:
+    """Make the version active that was so before, of a model or of the default one."""
+    print(f"{_repository(repository).rollback(name)} is active again")
+
+
+@app.command(name="default")
+def default_model(name: Name, /, *, repository: Repository = None) -> None:
+    """Let a model answer where a request names none."""
+    _repository(repository).make_default(name)
+    print(f"{name} is the default model")
+
+
+@app.command(name="deactivate")
+def deactivate_model(name: Name, /, *, repository: Repository = None) -> None:
+    """Serve a model no more; its versions stay."""
+    _repository(repository).deactivate(name)
+    print(f"{name} is not served any more")
 
 
 def _repository(path: Path | None) -> ModelRepository:

@@ -1,54 +1,160 @@
-"""Which version is active, and which were before: the content of `active.json`."""
+"""Which version of each model is active, and which were before: the content of `active.json`."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, model_validator
 
 from model.artifact.files import sweep_aside, write_atomically
 from model.artifact.version import RepositoryError, UnknownVersionError, VersionId
 
 ACTIVE_FILE = "active.json"
 
+# A file of names is small: one that is not is read no further.
+_MOST_BYTES = 1 << 20
 _KEPT_PREVIOUS = 50
 
 
-def _checked(text: str) -> str:
+def _checked_name(text: str) -> str:
     try:
-        return str(VersionId.parse(text))
+        return VersionId(text, "1").name
+    except RepositoryError as error:
+        raise ValueError(str(error)) from error
+
+
+def _checked_version(text: str) -> str:
+    try:
+        return VersionId("any", text).version
     except RepositoryError as error:
         raise ValueError(str(error)) from error
 
 
 # Checked when read: a bad name would be carried along in a history that ends in an error.
-Name = Annotated[str, AfterValidator(_checked)]
+ModelName = Annotated[str, AfterValidator(_checked_name)]
+Version = Annotated[str, AfterValidator(_checked_version)]
 
 
-class Active(BaseModel):
-    """The active version and those active before it, the last one last."""
+class History(BaseModel):
+    """The active version of one model and those active before it, the last one last."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    active: Name
-    previous: tuple[Name, ...] = ()
+    active: Version
+    previous: tuple[Version, ...] = ()
 
-    def followed_by(self, wanted: VersionId) -> Self:
-        """Give the state once `wanted` is active; activating what is active changes nothing."""
-        if self.active == str(wanted):
+    def followed_by(self, version: str) -> Self:
+        """Give the history once `version` is active; activating what is active changes nothing."""
+        if self.active == version:
             return self
         previous = (*self.previous, self.active)[-_KEPT_PREVIOUS:]
-        return type(self)(active=str(wanted), previous=previous)
+        return type(self)(active=version, previous=previous)
 
-    def taken_back(self) -> Self:
-        """Give the state before the last activation.
+
+class Active(BaseModel):
+    """The active version of every model, and the model that answers where none is named.
+
+    Attributes:
+        format: of this file; the first one held the versions of all models in one history.
+        default: name of a model among `models`.
+        models: a history for each name of which a version is active.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    format: Literal[2] = 2
+    default: ModelName
+    models: dict[ModelName, History]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_the_first_format(cls, given: object) -> object:
+        """Take over what the one active version of the first format, and its name, tell."""
+        if not isinstance(given, Mapping) or "format" in given or "active" not in given:
+            return given
+        name, _, version = str(given["active"]).partition("/")
+        before = [str(each).partition("/") for each in given.get("previous", ())]
+        previous = [old for own, _, old in before if own == name]
+        return {
+            "format": 2,
+            "default": name,
+            "models": {name: {"active": version, "previous": previous}},
+        }
+
+    @model_validator(mode="after")
+    def _has_its_default(self) -> Self:
+        if self.default not in self.models:
+            message = f"the default model {self.default!r} has no active version"
+            raise ValueError(message)
+        return self
+
+    @classmethod
+    def first(cls, version: VersionId) -> Self:
+        """Give the state in which one version alone is active."""
+        return cls(default=version.name, models={version.name: History(active=version.version)})
+
+    @property
+    def versions(self) -> tuple[VersionId, ...]:
+        """Name the active version of every model: the default one's first."""
+        names = [self.default, *(name for name in self.models if name != self.default)]
+        return tuple(VersionId(name, self.models[name].active) for name in names)
+
+    def of(self, name: str | None = None) -> VersionId | None:
+        """Name the active version of a model, or of the default one; None where it has none."""
+        name = self.default if name is None else name
+        found = self.models.get(name)
+        return VersionId(name, found.active) if found is not None else None
+
+    def followed_by(self, wanted: VersionId) -> Self:
+        """Give the state once `wanted` is active; no other name is touched."""
+        known = self.models.get(wanted.name)
+        history = known.followed_by(wanted.version) if known else History(active=wanted.version)
+        return self._with(models={**self.models, wanted.name: history})
+
+    def with_default(self, name: str) -> Self:
+        """Give the state in which a model answers where none is named.
+
+        Raises:
+            UnknownVersionError: no version of it is active.
+        """
+        self._known(name)
+        return self._with(default=name)
+
+    def without(self, name: str) -> Self:
+        """Give the state in which a model is not served.
+
+        Raises:
+            UnknownVersionError: no version of it is active.
+            RepositoryError: it is the default one.
+        """
+        self._known(name)
+        if name == self.default:
+            message = f"{name} is the default model; make another one the default first"
+            raise RepositoryError(message)
+        return self._with(models={n: h for n, h in self.models.items() if n != name})
+
+    def taken_back(self, name: str | None = None) -> Self:
+        """Give the state before a model's last activation; of the default one if none is named.
 
         Raises:
             UnknownVersionError: none was active before.
         """
-        if not self.previous:
-            message = f"nothing was active before {self.active}"
+        name = self.default if name is None else name
+        history = self._known(name)
+        if not history.previous:
+            message = f"nothing was active before {name}/{history.active}"
             raise UnknownVersionError(message)
-        return type(self)(active=self.previous[-1], previous=self.previous[:-1])
+        before = History(active=history.previous[-1], previous=history.previous[:-1])
+        return self._with(models={**self.models, name: before})
+
+    def _known(self, name: str) -> History:
+        if name not in self.models:
+            message = f"no version of {name} is active"
+            raise UnknownVersionError(message)
+        return self.models[name]
+
+    def _with(self, **changes: Any) -> Self:  # noqa: ANN401  of any field
+        return type(self)(**(dict(self) | changes))
 
 
 def read_active(root: Path) -> Active | None:
@@ -59,7 +165,12 @@ def read_active(root: Path) -> Active | None:
     """
     path = root / ACTIVE_FILE
     try:
-        return Active.model_validate_json(path.read_bytes())
+        with path.open("rb") as file:
+            content = file.read(_MOST_BYTES + 1)
+        if len(content) > _MOST_BYTES:
+            message = f"{path} is no state of a repository: it has over {_MOST_BYTES:,} bytes"
+            raise RepositoryError(message)
+        return Active.model_validate_json(content)
     except FileNotFoundError:
         return None
     except (OSError, ValidationError) as error:

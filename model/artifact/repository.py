@@ -1,6 +1,6 @@
-"""Model versions on disk: published whole, never changed, one of them active.
+"""Model versions on disk: published whole, never changed, one of each model active.
 
-    REPO/active.json                       names the active version, and those before it
+    REPO/active.json                       names each model's active version, and those before it
     REPO/<name>/<version>/model.onnx
     REPO/<name>/<version>/manifest.json
     REPO/<name>/<version>/prefix.onnx      where the network may stop early, with suffix.onnx
@@ -100,17 +100,27 @@ class ModelRepository:
         """
         return list_versions(self.root)
 
-    def active(self) -> VersionId | None:
-        """Name the active version; None where nothing was activated yet.
+    def active(self, name: str | None = None) -> VersionId | None:
+        """Name the active version of a model, or of the default one; None where it has none.
 
         Raises:
             RepositoryError: `active.json` is damaged or cannot be read.
         """
-        state = read_active(self.root)
-        return VersionId.parse(state.active) if state else None
+        state = self.state()
+        return state.of(name) if state else None
+
+    def state(self) -> Active | None:
+        """Read which versions are active; None where nothing was activated yet.
+
+        Raises:
+            RepositoryError: `active.json` is damaged or cannot be read.
+        """
+        return read_active(self.root)
 
     def activate(self, wanted: VersionId) -> None:
-        """Make a version the active one, after reading it whole.
+        """Make a version its model's active one, after reading it whole.
+
+        What is active under other names stays so. The first model of all becomes the default one.
 
         Raises:
             UnknownVersionError: there is no such version.
@@ -123,12 +133,12 @@ class ModelRepository:
                 state = read_active(self.root)
             except RepositoryError:
                 state = None  # a damaged file is what this mends
-            following = state.followed_by(wanted) if state else Active(active=str(wanted))
+            following = state.followed_by(wanted) if state else Active.first(wanted)
             if following != state:
                 write_active(self.root, following)
 
-    def rollback(self) -> VersionId:
-        """Make the version that was active before this one active again.
+    def rollback(self, name: str | None = None) -> VersionId:
+        """Make the version active again that was so before, of a model or of the default one.
 
         Raises:
             UnknownVersionError: none was active before.
@@ -136,15 +146,40 @@ class ModelRepository:
             RepositoryError: the folder may not be written, or the disk is full.
         """
         with self._writing():
-            state = read_active(self.root)
-            if state is None:
-                message = f"nothing was active before in {self.root}"
-                raise UnknownVersionError(message)
-            before = state.taken_back()
-            wanted = VersionId.parse(before.active)
+            state = self._known_state()
+            before = state.taken_back(name)
+            wanted = before.of(name)
+            assert wanted is not None  # noqa: S101  what was taken back is there
             self.read(wanted)
             write_active(self.root, before)
         return wanted
+
+    def make_default(self, name: str) -> None:
+        """Let a model answer where none is named.
+
+        Raises:
+            UnknownVersionError: no version of it is active.
+            RepositoryError: the folder may not be written, or the disk is full.
+        """
+        with self._writing():
+            write_active(self.root, self._known_state().with_default(name))
+
+    def deactivate(self, name: str) -> None:
+        """Serve a model no more; its versions stay in the repository.
+
+        Raises:
+            UnknownVersionError: no version of it is active.
+            RepositoryError: it is the default one, or the folder may not be written.
+        """
+        with self._writing():
+            write_active(self.root, self._known_state().without(name))
+
+    def _known_state(self) -> Active:
+        state = read_active(self.root)
+        if state is None:
+            message = f"nothing was active before in {self.root}"
+            raise UnknownVersionError(message)
+        return state
 
     def _make_root(self) -> None:
         try:

@@ -1,5 +1,6 @@
 """Documents `/predict` and `/explain` for OpenAPI, and forwards requests to their endpoints."""
 
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Any
 
@@ -7,6 +8,7 @@ import msgspec
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 
+from model.artifact.version import NAME_PATTERN, VERSION_PATTERN
 from service.http.body import Receive
 from service.http.endpoint import ImageEndpoint, Scope, Send
 from service.http.explain import PNG
@@ -29,6 +31,23 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
 }
 _CONFLICT: dict[int | str, dict[str, Any]] = {
     409: {**_PROBLEMS[400], "description": HTTPStatus.CONFLICT.phrase}
+}
+_UNKNOWN: dict[int | str, dict[str, Any]] = {
+    404: {**_PROBLEMS[400], "description": HTTPStatus.NOT_FOUND.phrase}
+}
+_NAME: dict[str, Any] = {
+    "name": "name",
+    "in": "path",
+    "required": True,
+    "description": "of a model, whose active version answers",
+    "schema": {"type": "string", "pattern": f"^{NAME_PATTERN.pattern}$"},
+}
+_VERSION: dict[str, Any] = {
+    "name": "version",
+    "in": "path",
+    "required": True,
+    "description": "that answers, whether it is active or not",
+    "schema": {"type": "string", "pattern": f"^{VERSION_PATTERN.pattern}$"},
 }
 _FORMS = ("multipart/form-data", "application/json")
 _BINARY: dict[str, Any] = {"type": "string", "format": "binary"}
@@ -100,38 +119,54 @@ class _Delegated(Response):
 
 
 def predict_router(endpoint: ImageEndpoint) -> APIRouter:
-    """Make the route that documents `/predict` and forwards to its endpoint."""
+    """Make the routes that document `/predict` and forward to its endpoint."""
     router = APIRouter()
 
-    @router.post(
-        "/predict",
-        response_model=PredictResponse,
-        responses=_PROBLEMS,
-        openapi_extra={"parameters": _parameters(Options), "requestBody": _REQUEST_BODY},
-    )
     async def predict(_: Request) -> Response:
         """Classify one or many images; with `explain`, say what each layer contributed."""
         return _Delegated(endpoint)
 
+    extra = {"parameters": _parameters(Options), "requestBody": _REQUEST_BODY}
+    _add(router, predict, PredictResponse, {}, extra)
     return router
 
 
 def explain_router(endpoint: ImageEndpoint) -> APIRouter:
-    """Make the route that documents `/explain` and forwards to its endpoint."""
+    """Make the routes that document `/explain` and forward to its endpoint."""
     router = APIRouter()
     picture = {"description": "the evidence, drawn over the image", "content": {PNG: {}}}
 
-    @router.post(
-        "/explain",
-        response_model=ExplainResponse,
-        responses={200: picture, **_CONFLICT, **_PROBLEMS},
-        openapi_extra={"parameters": _parameters(ExplainOptions), "requestBody": _IMAGES_ALONE},
-    )
     async def explain(_: Request) -> Response:
         """Take the scores of one or many images apart; with Accept: image/png, draw one."""
         return _Delegated(endpoint)
 
+    extra = {"parameters": _parameters(ExplainOptions), "requestBody": _IMAGES_ALONE}
+    _add(router, explain, ExplainResponse, {200: picture, **_CONFLICT}, extra)
     return router
+
+
+def _add(
+    router: APIRouter,
+    handler: Callable[[Request], Awaitable[Response]],
+    answer: type[BaseModel],
+    responses: dict[int | str, dict[str, Any]],
+    extra: dict[str, Any],
+) -> None:
+    """Add a route by the handler's name for the default model, a named one, and one version."""
+    named = {**responses, **_CONFLICT, **_UNKNOWN, **_PROBLEMS}
+    for prefix, answers, parameters in (
+        ("", {**responses, **_PROBLEMS}, []),
+        ("/models/{name}", named, [_NAME]),
+        ("/models/{name}/versions/{version}", named, [_NAME, _VERSION]),
+    ):
+        router.add_api_route(
+            f"{prefix}/{handler.__name__}",
+            handler,
+            methods=["POST"],
+            response_model=answer,
+            responses=answers,
+            openapi_extra={**extra, "parameters": [*parameters, *extra["parameters"]]},
+        )
 
 
 def _parameters(options: type[BaseModel]) -> list[dict[str, Any]]:

@@ -4,18 +4,20 @@ import asyncio
 import logging
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from fastapi import Response
 
-from service.errors import BusyError, ServiceError, UnprocessableError
+from model.artifact.version import RepositoryError, VersionId
+from service.errors import BusyError, NotFoundError, ServiceError, UnprocessableError
 from service.http.body import BodyLimits, Receive, read_body
 from service.http.form import Form, parse_form
 from service.http.problems import problem_of, unexpected
 from service.metrics import Metrics, outcome_of
 from service.predict.admission import Admission
+from service.predict.lanes import ANY, Wanted
 from service.predict.predictor import Predictor
 
 log = logging.getLogger("goodserve")
@@ -39,12 +41,14 @@ class Asked(NamedTuple):
         query: the query's bytes.
         timeout_s: seconds that the caller will wait.
         accept: the media types that the caller takes.
+        model: that the path names.
     """
 
     form: Form
     query: bytes
     timeout_s: float | None
     accept: str
+    model: Wanted = ANY
 
 
 class Answer(NamedTuple):
@@ -119,7 +123,23 @@ class ImageEndpoint(ABC):
             data = await read_body(receive, head.declared, self.limits, take)
             form = await parse_form(head.content_type, data, self.limits.max_images)
             query = scope["query_string"]
-            return await self.answer(Asked(form, query, head.timeout_s, head.accept))
+            model = _model(scope.get("path_params", {}))
+            return await self.answer(Asked(form, query, head.timeout_s, head.accept, model))
+
+
+def _model(path: Mapping[str, str]) -> Wanted:
+    """Read which model the path names, if it does.
+
+    Raises:
+        NotFoundError: no model can have that name, or no version that number.
+    """
+    if not path:
+        return ANY
+    try:
+        VersionId(path["name"], path.get("version", "1"))
+    except RepositoryError as error:
+        raise NotFoundError("unknown-model", str(error)) from error
+    return Wanted(path["name"], path.get("version"))
 
 
 class _Head(NamedTuple):

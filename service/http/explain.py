@@ -39,7 +39,9 @@ class ExplainEndpoint(ImageEndpoint):
             detail = f"{PNG} shows one image, this request has {len(asked.form.images)}"
             raise UnprocessableError("one-image", detail)
         ask = partial(question, options=options, images=len(asked.form.images))
-        explained = await self.predictor.explain(asked.form.images, ask, timeout_s=asked.timeout_s)
+        explained = await self.predictor.explain(
+            asked.form.images, ask, timeout_s=asked.timeout_s, wanted=asked.model
+        )
         if wants_picture:
             picture = partial(draw, explained, asked.form.images[0], options.layer)
             return Answer(await asyncio.to_thread(picture), PNG.encode())

@@ -34,7 +34,10 @@ class PredictEndpoint(ImageEndpoint):
         """
         options = _options(asked.query, asked.form)
         answers = await self.predictor.predict(
-            asked.form.images, explain=options.explain, timeout_s=asked.timeout_s
+            asked.form.images,
+            explain=options.explain,
+            timeout_s=asked.timeout_s,
+            wanted=asked.model,
         )
         if answers.familiarity is not None:
             self.metrics.familiarity(answers.id, answers.familiarity)

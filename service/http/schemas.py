@@ -172,6 +172,7 @@ class VersionInfo(BaseModel):
 class Models(BaseModel):
     """What serves, and what the repository holds."""
 
-    serving: ModelName | None
+    serving: ModelName | None = Field(description="answers where a request names no model")
+    loaded: list[ModelName] = Field(description="what answers for its name without loading first")
     device: str
     versions: list[VersionInfo]

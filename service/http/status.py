@@ -1,6 +1,7 @@
 """What serves and how it fares: health, models, metrics."""
 
 import asyncio
+from collections.abc import Collection
 from http import HTTPStatus
 
 from fastapi import APIRouter, Response
@@ -52,9 +53,14 @@ def models_router(repository: ModelRepository, lanes: Lanes, device: str) -> API
     @router.get("/models", response_model_exclude_none=True)
     async def models() -> Models:
         """List what the repository holds, and what serves."""
-        serving = lanes.active.id if lanes.active else None
+        serving, default = lanes.serving, lanes.active.id if lanes.active else None
         versions = await asyncio.to_thread(_versions, repository, serving)
-        return Models(serving=_name(serving) if serving else None, device=device, versions=versions)
+        return Models(
+            serving=_name(default) if default else None,
+            loaded=[_name(each) for each in serving],
+            device=device,
+            versions=versions,
+        )
 
     return router
 
@@ -75,14 +81,21 @@ def _name(version: VersionId) -> ModelName:
     return ModelName(name=version.name, version=version.version)
 
 
-def _versions(repository: ModelRepository, serving: VersionId | None) -> list[VersionInfo]:
-    return [_version(repository, each, serving) for each in repository.versions()]
+def _versions(repository: ModelRepository, serving: Collection[VersionId]) -> list[VersionInfo]:
+    """Describe every version; active is what answers, or will when its model is first named."""
+    try:
+        state = repository.state()
+    except RepositoryError:
+        state = None  # what serves goes on serving, and readiness says why
+    loaded = {version.name for version in serving}
+    cold = [v for v in state.versions if v.name not in loaded] if state is not None else []
+    return [_version(repository, each, {*serving, *cold}) for each in repository.versions()]
 
 
 def _version(
-    repository: ModelRepository, version: VersionId, serving: VersionId | None
+    repository: ModelRepository, version: VersionId, active: Collection[VersionId]
 ) -> VersionInfo:
-    info = VersionInfo(name=version.name, version=version.version, is_active=version == serving)
+    info = VersionInfo(name=version.name, version=version.version, is_active=version in active)
     try:
         manifest = repository.manifest(version)
     except RepositoryError as error:

@@ -1,9 +1,11 @@
-"""All lanes of a service: the active one, and those that drain."""
+"""All lanes of a service: one for each model that is in use, and those that drain."""
 
 import logging
 import math
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
+from model.artifact.version import VersionId
 from service.errors import BusyError, DeadlineError, NotReadyError
 from service.predict.lane import Lane
 
@@ -14,44 +16,84 @@ class Table(NamedTuple):
     """The lanes there are.
 
     Attributes:
-        active: answers what no other lane is named for.
+        open: answer by their versions.
+        active: the version that answers for each name.
+        default: the name that answers where none is given; None before any has.
         draining: retired, with leases that have not ended.
     """
 
-    active: Lane | None
-    draining: tuple[Lane, ...]
+    open: Mapping[VersionId, Lane] = {}
+    active: Mapping[str, VersionId] = {}
+    default: str | None = None
+    draining: tuple[Lane, ...] = ()
 
 
-def choose(table: Table) -> Lane | None:
-    """Say which lane answers a request: a pure rule, today the active one."""
-    return table.active
+class Wanted(NamedTuple):
+    """Which model a request names.
+
+    Attributes:
+        name: None: the default one.
+        version: None: the active one.
+    """
+
+    name: str | None = None
+    version: str | None = None
+
+
+ANY = Wanted()
+
+
+def choose(table: Table, wanted: Wanted = ANY) -> Lane | None:
+    """Say which lane answers a request: a pure rule; None where none is open for it."""
+    name = table.default if wanted.name is None else wanted.name
+    if name is None:
+        return None
+    if wanted.version is not None:
+        return table.open.get(VersionId(name, wanted.version))
+    active = table.active.get(name)
+    return None if active is None else table.open.get(active)
 
 
 class Lanes:
     """Leases lanes to requests and replaces them; belongs to the event loop's thread."""
 
-    def __init__(self, max_waiting_images: int, max_wait_s: float = math.inf) -> None:
+    def __init__(
+        self, max_waiting_images: int, max_wait_s: float = math.inf, max_open: int = 8
+    ) -> None:
         """Begin without a lane.
 
         Args:
             max_waiting_images: that may wait or run over all lanes together.
             max_wait_s: that an image may be expected to wait.
+            max_open: lanes beside the default model's; beyond, the least lately used one goes.
         """
         self._max_waiting_images = max_waiting_images
         self._max_wait_s = max_wait_s
-        self._table = Table(None, ())
+        self._max_open = max_open
+        self._table = Table()
+        self._used: dict[VersionId, None] = {}  # the least lately used first
         self.why_none: str | None = None
 
     @property
     def active(self) -> Lane | None:
-        """The lane that answers."""
-        return self._table.active
+        """The lane that answers where no model is named."""
+        return choose(self._table)
+
+    @property
+    def serving(self) -> tuple[VersionId, ...]:
+        """The active version of every model of which one is loaded: the default one's first."""
+        table = self._table
+        names = sorted(table.active, key=lambda name: (name != table.default, name))
+        return tuple(table.active[name] for name in names)
+
+    def of(self, wanted: Wanted) -> Lane | None:
+        """Give the lane that answers for a model, without leasing it."""
+        return choose(self._table, wanted)
 
     @property
     def all(self) -> tuple[Lane, ...]:
-        """Every lane that is open."""
-        active = () if self._table.active is None else (self._table.active,)
-        return active + self._table.draining
+        """Every lane that is open or drains."""
+        return (*self._table.open.values(), *self._table.draining)
 
     @property
     def depth(self) -> int:
@@ -65,19 +107,20 @@ class Lanes:
         """
         return sum(lane.expected_wait_s() for lane in self.all)
 
-    def lease(self, images: int, timeout_s: float | None = None) -> Lane:
+    def lease(self, images: int, timeout_s: float | None = None, wanted: Wanted = ANY) -> Lane:
         """Lease the lane that answers a request of so many images; the caller releases it.
 
         Args:
             images: of the request.
             timeout_s: seconds that the caller will wait.
+            wanted: the model.
 
         Raises:
             NotReadyError: no lane is open.
             BusyError: too many images wait already.
             DeadlineError: the answer would come too late for this caller.
         """
-        lane = choose(self._table)
+        lane = choose(self._table, wanted)
         if lane is None:
             why = f": {self.why_none}" if self.why_none else ""
             detail = f"no model is loaded{why}; publish one into the repository"
@@ -87,6 +130,7 @@ class Lanes:
             raise NotReadyError("not-ready", detail)
         self.check_wait(images, timeout_s)
         lane.lease()
+        self._use(lane.id)
         return lane
 
     def check_wait(self, images: int, timeout_s: float | None = None) -> None:
@@ -113,13 +157,34 @@ class Lanes:
             raise BusyError("queue-full", detail, math.ceil(wait_s))
 
     def install(self, lane: Lane) -> None:
-        """Make a lane the active one; the old one drains and closes with its last lease."""
-        old = self._table.active
-        if old is not None:
-            old.retire()
-            self._table = self._table._replace(draining=(*self._table.draining, old))
-        self._table = self._swept(lane)
+        """Make a lane its model's active one; the old one drains and closes with its last lease.
+
+        The first model of all is the default one.
+        """
+        table, old = self._table, self._table.active.get(lane.id.name)
+        self._open(lane)
+        active = {**table.active, lane.id.name: lane.id}
+        self._table = self._table._replace(active=active, default=table.default or lane.id.name)
+        if old is not None and old != lane.id:
+            self._retire(old)
+        self._keep_few()
         log.info("serving %s", lane.id)
+
+    def add(self, lane: Lane) -> None:
+        """Open a lane for requests that name its version; what is active stays so."""
+        self._open(lane)
+        self._keep_few()
+        log.info("serving %s to those who name it", lane.id)
+
+    def make_default(self, name: str) -> None:
+        """Let a model answer where none is named."""
+        self._table = self._table._replace(default=name)
+
+    def keep_only(self, names: Collection[str]) -> None:
+        """Let no other model answer for its name; versions that were named stay open."""
+        for name, version in self._table.active.items():
+            if name not in names:
+                self._retire(version)
 
     def give_up_lost(self) -> None:
         """Answer those who wait in a lane that will not answer them."""
@@ -127,17 +192,52 @@ class Lanes:
             if lane.is_lost():
                 log.error("%s is given up: %s", lane.id, lane.trouble())
                 lane.give_up()
-        self._table = self._swept(self._table.active)
+        self._sweep()
 
     def close(self) -> None:
         """Close every lane; whoever still waits is told that the service is shutting down."""
         lanes = self.all
-        self._table = Table(None, ())
+        self._table = Table()
         for lane in lanes:
             lane.close()
         for lane in lanes:
             lane.join(timeout_s=5)
 
-    def _swept(self, active: Lane | None) -> Table:
-        """Drop the lanes that have closed; the active one stays until it is replaced."""
-        return Table(active, tuple(lane for lane in self._table.draining if not lane.is_closed))
+    def _open(self, lane: Lane) -> None:
+        """Put a lane into the table; another one of the same version drains."""
+        before = self._table.open.get(lane.id)
+        self._table = self._table._replace(open={**self._table.open, lane.id: lane})
+        if before is not None:
+            self._drain(before)
+        self._use(lane.id)
+
+    def _retire(self, version: VersionId) -> None:
+        """Take a lane out of the table, and let it drain."""
+        table = self._table
+        lanes = {each: lane for each, lane in table.open.items() if each != version}
+        active = {name: each for name, each in table.active.items() if each != version}
+        self._table = table._replace(open=lanes, active=active)
+        self._used.pop(version, None)
+        self._drain(table.open[version])
+
+    def _drain(self, lane: Lane) -> None:
+        lane.retire()
+        self._table = self._table._replace(draining=(*self._table.draining, lane))
+        self._sweep()
+
+    def _sweep(self) -> None:
+        """Forget the drained lanes that have closed; an open one stays until it is replaced."""
+        draining = tuple(lane for lane in self._table.draining if not lane.is_closed)
+        self._table = self._table._replace(draining=draining)
+
+    def _use(self, version: VersionId) -> None:
+        self._used.pop(version, None)
+        self._used[version] = None
+
+    def _keep_few(self) -> None:
+        """Retire what was used least lately, where too many lanes are open."""
+        default = self._table.active.get(self._table.default or "")
+        others = [version for version in self._used if version != default]
+        for version in others[: max(0, len(others) - self._max_open)]:
+            log.info("%s is unloaded: %d others were used since", version, self._max_open)
+            self._retire(version)

@@ -5,15 +5,22 @@ from collections.abc import Callable, Sequence
 from model.artifact.manifest import Manifest
 from service.predict.answers import Answers, Explained
 from service.predict.evidence import Question
-from service.predict.lanes import Lanes
+from service.predict.lanes import ANY, Lanes, Wanted
+from service.predict.on_demand import OnDemand
 
 
 class Predictor:
     """Answers requests; knows no framework, so every protocol is a thin adapter before it."""
 
-    def __init__(self, lanes: Lanes) -> None:
-        """Answer by these lanes."""
+    def __init__(self, lanes: Lanes, on_demand: OnDemand | None = None) -> None:
+        """Answer by these lanes.
+
+        Args:
+            lanes: open ones.
+            on_demand: opens others; None: only what is open answers.
+        """
         self._lanes = lanes
+        self._on_demand = on_demand
 
     def check_wait(self) -> None:
         """Refuse now what `predict` would refuse, for those who can spare reading a body.
@@ -24,7 +31,12 @@ class Predictor:
         self._lanes.check_wait(images=1)
 
     async def predict(
-        self, files: Sequence[bytes], *, explain: bool = False, timeout_s: float | None = None
+        self,
+        files: Sequence[bytes],
+        *,
+        explain: bool = False,
+        timeout_s: float | None = None,
+        wanted: Wanted = ANY,
     ) -> Answers:
         """Classify images, all by one version, from the same lane to the end.
 
@@ -32,11 +44,13 @@ class Predictor:
             files: encoded images, at least one.
             explain: whether the layers' contributions are wanted.
             timeout_s: seconds that the caller will wait; what cannot be run by then is refused.
+            wanted: the model.
 
         Raises:
             ServiceError: see `service.errors`; nothing else is raised.
         """
-        lane = self._lanes.lease(len(files), timeout_s)
+        await self._ensure(wanted)
+        lane = self._lanes.lease(len(files), timeout_s, wanted)
         try:
             return await lane.submit(files, explain=explain, timeout_s=timeout_s)
         finally:
@@ -48,6 +62,7 @@ class Predictor:
         ask: Callable[[Manifest], Question],
         *,
         timeout_s: float | None = None,
+        wanted: Wanted = ANY,
     ) -> Explained:
         """Classify images and take their scores apart, all by one version.
 
@@ -55,13 +70,20 @@ class Predictor:
             files: encoded images, at least one.
             ask: says what to take apart, once it is known which classes there are.
             timeout_s: seconds that the caller will wait; what cannot be run by then is refused.
+            wanted: the model.
 
         Raises:
             ServiceError: see `service.errors`; nothing else is raised.
         """
-        lane = self._lanes.lease(len(files), timeout_s)
+        await self._ensure(wanted)
+        lane = self._lanes.lease(len(files), timeout_s, wanted)
         try:
             question = ask(lane.version.manifest)
             return await lane.explain(files, question, timeout_s=timeout_s)
         finally:
             lane.release()
+
+    async def _ensure(self, wanted: Wanted) -> None:
+        """Load the model that is named, if it is not loaded."""
+        if self._on_demand is not None and wanted.name is not None:
+            await self._on_demand.ensure(wanted)

@@ -12,7 +12,7 @@ from model.artifact.outputs import ContractError
 from model.artifact.repository import ACTIVE_FILE, MANIFEST_FILE, MODEL_FILE, ModelRepository
 from model.artifact.version import RepositoryError, VersionId
 from service.predict.lane import Lane
-from service.predict.lanes import Lanes
+from service.predict.lanes import Lanes, Wanted
 
 log = logging.getLogger("goodserve")
 
@@ -39,6 +39,14 @@ class Refusal:
     reason: str
     signature: Signature
     retry_at: float
+
+
+@dataclass
+class _Pause:
+    """Between two replacements of a lane that goes on failing."""
+
+    seconds: float = 0.0
+    until: float = 0.0
 
 
 class Watcher:
@@ -69,32 +77,78 @@ class Watcher:
         self._open_lane = open_lane
         self._on_swap = on_swap
         self._clock = clock
-        self._pause_s = 0.0
-        self._replace_at = 0.0
-        self.refusal: Refusal | None = None
+        self._loads: dict[VersionId, asyncio.Lock] = {}
+        self._pauses: dict[str, _Pause] = {}
+        self.refusals: dict[str, Refusal] = {}
+
+    @property
+    def refusal(self) -> Refusal | None:
+        """The refusal that stands in the default model's way, or else any other one."""
+        active = self._lanes.active
+        mine = self.refusals.get(active.id.name) if active is not None else None
+        return mine or next(iter(self.refusals.values()), None)
 
     async def look(self) -> None:
-        """Swap if another version is active than the one that answers, or if that is in trouble.
+        """Swap where another version is active than the one that answers, or that is in trouble.
 
-        A refused version is tried again when its files or `active.json` have changed, or after
-        half a minute.
+        The default model is loaded; of the others only those that are loaded already. A refused
+        version is tried again when its files or `active.json` have changed, or after half a minute.
         """
         try:
-            wanted = await asyncio.to_thread(self._repository.active)
+            state = await asyncio.to_thread(self._repository.state)
         except RepositoryError as error:
             signature = await asyncio.to_thread(self._signature, None)
-            if self._is_worth_a_try(signature):
-                self._refuse(ACTIVE_FILE, str(error), signature)
+            if self._is_worth_a_try(ACTIVE_FILE, signature):
+                self._refuse(ACTIVE_FILE, ACTIVE_FILE, str(error), signature)
                 self._on_swap(False)  # noqa: FBT003  a callback
             return
-        active = self._lanes.active
-        if wanted is None or (active is not None and active.id == wanted):
-            self._forget_refusal()
-            if active is not None:
-                await self._replace_if_troubled(active)
+        self._forget_refusal(ACTIVE_FILE)
+        if state is None:
+            if self._lanes.active is not None:
+                await self._replace_if_troubled(self._lanes.active)
+            return
+        loaded = {version.name for version in self._lanes.serving}
+        for wanted in state.versions:
+            if wanted.name == state.default or wanted.name in loaded:
+                await self._follow(wanted)
+        # When its new default answers, and not before: until then the old one does.
+        if self._lanes.of(Wanted(state.default)) is not None:
+            self._lanes.make_default(state.default)
+            self._lanes.keep_only(state.models)
+
+    async def load(self, wanted: VersionId, *, is_active: bool) -> str | None:
+        """Load a version for requests that name it; many may ask at once.
+
+        Args:
+            wanted: its name and version.
+            is_active: whether it answers for its name.
+
+        Returns:
+            Why it is refused; None where it is loaded.
+        """
+        async with self._loads.setdefault(wanted, asyncio.Lock()):
+            if self._lanes.of(Wanted(wanted.name, wanted.version)) is not None:
+                return None
+            of = wanted.name if is_active else str(wanted)
+            signature = await asyncio.to_thread(self._signature, wanted)
+            if not self._is_worth_a_try(of, signature):
+                return self.refusals[of].reason
+            lane = await self._opened(of, wanted, signature)
+            self._on_swap(lane is not None)
+            if lane is None:
+                return self.refusals[of].reason
+            (self._lanes.install if is_active else self._lanes.add)(lane)
+            return None
+
+    async def _follow(self, wanted: VersionId) -> None:
+        """Let a model answer by its active version."""
+        lane = self._lanes.of(Wanted(wanted.name))
+        if lane is not None and lane.id == wanted:
+            self._forget_refusal(wanted.name)
+            await self._replace_if_troubled(lane)
             return
         signature = await asyncio.to_thread(self._signature, wanted)
-        if self._is_worth_a_try(signature):
+        if self._is_worth_a_try(wanted.name, signature):
             self._on_swap(await self._swap_to(wanted, signature))
 
     async def watch(self, interval_s: float) -> None:
@@ -112,50 +166,60 @@ class Watcher:
         A lane that only complained goes on answering until then.
         """
         trouble, now = active.trouble(), self._clock()
-        if trouble is None and now > self._replace_at + RETRY_S:
-            self._pause_s = 0.0
-        if trouble is None or now < self._replace_at:
+        pause = self._pauses.setdefault(active.id.name, _Pause())
+        if trouble is None and now > pause.until + RETRY_S:
+            pause.seconds = 0.0
+        if trouble is None or now < pause.until:
             return
         log.error("replacing %s: %s", active.id, trouble)
-        self._pause_s = min(max(2 * self._pause_s, _FIRST_PAUSE_S), RETRY_S)
-        self._replace_at = now + self._pause_s
+        pause.seconds = min(max(2 * pause.seconds, _FIRST_PAUSE_S), RETRY_S)
+        pause.until = now + pause.seconds
         # The files did not change, so the same bytes are loaded: the session is what is replaced.
         signature = await asyncio.to_thread(self._signature, active.id)
         self._on_swap(await self._swap_to(active.id, signature))
 
     async def _swap_to(self, wanted: VersionId, signature: Signature) -> bool:
         """Load a version and install its lane; a bad one is refused and the old one stays."""
+        lane = await self._opened(wanted.name, wanted, signature)
+        if lane is not None:
+            self._lanes.install(lane)
+        return lane is not None
+
+    async def _opened(self, of: str, wanted: VersionId, signature: Signature) -> Lane | None:
+        """Load a version; None where it is refused, which is remembered under `of`."""
         try:
             lane = await self._open_lane(wanted)
         except (RepositoryError, ContractError) as error:
-            self._refuse(str(wanted), str(error), signature)
-            return False
+            self._refuse(of, str(wanted), str(error), signature)
+            return None
         except Exception as error:  # whatever it is, the old version goes on serving
             log.exception("loading %s failed", wanted)
-            self._refuse(str(wanted), f"loading failed: {error!r}", signature)
-            return False
-        self._lanes.install(lane)
-        self._forget_refusal()
-        return True
+            self._refuse(of, str(wanted), f"loading failed: {error!r}", signature)
+            return None
+        self._forget_refusal(of)
+        return lane
 
-    def _is_worth_a_try(self, signature: Signature) -> bool:
-        refusal = self.refusal
+    def _is_worth_a_try(self, of: str, signature: Signature) -> bool:
+        refusal = self.refusals.get(of)
         if refusal is None or refusal.signature != signature:
             return True
         return self._clock() >= refusal.retry_at
 
-    def _refuse(self, version: str, reason: str, signature: Signature) -> None:
+    def _refuse(self, of: str, version: str, reason: str, signature: Signature) -> None:
         """Remember and log why a version does not serve; the same again is not logged again."""
-        known, active = self.refusal, self._lanes.active
-        self.refusal = Refusal(version, reason, signature, self._clock() + RETRY_S)
+        known = self.refusals.get(of)
+        lane = self._lanes.of(Wanted(of)) or self._lanes.active
+        self.refusals[of] = Refusal(version, reason, signature, self._clock() + RETRY_S)
         self._lanes.why_none = reason
         if known is not None and (known.version, known.reason) == (version, reason):
             return
-        serving = f"{active.id} goes on serving" if active else "nothing is served"
+        serving = f"{lane.id} goes on serving" if lane else "nothing is served"
         log.error("refused %s: %s; %s", version, reason, serving)
 
-    def _forget_refusal(self) -> None:
-        self.refusal = self._lanes.why_none = None
+    def _forget_refusal(self, of: str) -> None:
+        self.refusals.pop(of, None)
+        if not self.refusals:
+            self._lanes.why_none = None
 
     def _signature(self, wanted: VersionId | None) -> Signature:
         """Tell one state of the files from another without reading them."""

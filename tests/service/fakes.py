@@ -132,10 +132,15 @@ def fake_repository(
     return repository
 
 
-def loaded(session: FakeSession | None = None, size: int = 16, version: str = "1") -> LoadedVersion:
+def loaded(
+    session: FakeSession | None = None,
+    size: int = 16,
+    version: str = "1",
+    name: str = "colours",
+) -> LoadedVersion:
     """Give a version that is ready to answer."""
-    name, session = VersionId("colours", version), session or FakeSession()
-    return LoadedVersion(name, fake_manifest(size), session, session)
+    session = session or FakeSession()
+    return LoadedVersion(VersionId(name, version), fake_manifest(size), session, session)
 
 
 class FakeDecode:

@@ -51,7 +51,7 @@ def test_limits_on_all_requests_together_are_shared_out() -> None:
     assert alone == {name: getattr(settings, name) for name in alone}
     assert each["max_concurrent_requests"] == 34
     assert each["max_bytes_in_flight"] == 100 << 20
-    Settings(**each)
+    Settings.model_validate(each)
 
 
 def test_each_process_can_take_the_largest_request() -> None:
@@ -62,7 +62,7 @@ def test_each_process_can_take_the_largest_request() -> None:
 
     assert each["max_waiting_images"] == 64
     assert each["max_bytes_in_flight"] >= settings.max_request_bytes
-    Settings(**each)
+    Settings.model_validate(each)
 
 
 @pytest.mark.parametrize(

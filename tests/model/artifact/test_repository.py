@@ -166,7 +166,8 @@ def test_publishers_at_once_get_versions_of_their_own(
 
     state = json.loads((repository.root / "active.json").read_text())
     assert len(set(published)) == 8
-    assert {state["active"], *state["previous"]} == {str(version) for version in published}
+    history = state["models"]["colours"]
+    assert {history["active"], *history["previous"]} == {each.version for each in published}
 
 
 def test_a_stray_file_does_not_block_the_next_version(
@@ -177,3 +178,54 @@ def test_a_stray_file_does_not_block_the_next_version(
     (repository.root / "colours" / "2").write_text("stray")
 
     assert str(publish(repository, tiny_models[0])) == "colours/3"
+
+
+def test_every_name_has_its_own_active_version(
+    repository: ModelRepository, tiny_models: list[TinyModel]
+) -> None:
+    """Activating and rolling back one name leaves the others alone; the first is the default."""
+    colours = [publish(repository, tiny) for tiny in tiny_models[:2]]
+    shapes = [publish(repository, tiny, "shapes") for tiny in tiny_models[:2]]
+    for version in (colours[0], shapes[0], shapes[1]):
+        repository.activate(version)
+
+    assert repository.active() == repository.active("colours") == colours[0]
+    assert repository.active("shapes") == shapes[1]
+    assert repository.active("letters") is None
+
+    assert repository.rollback("shapes") == shapes[0]
+    with pytest.raises(UnknownVersionError, match="nothing was active before colours/1"):
+        repository.rollback()
+    repository.make_default("shapes")
+    assert repository.active() == shapes[0]
+    with pytest.raises(RepositoryError, match="shapes is the default model"):
+        repository.deactivate("shapes")
+    repository.deactivate("colours")
+    assert repository.active("colours") is None
+    for name in ("colours", "letters"):
+        with pytest.raises(UnknownVersionError, match=f"no version of {name} is active"):
+            repository.make_default(name)
+
+
+def test_the_first_format_of_the_active_file_is_read(
+    repository: ModelRepository, tiny_models: list[TinyModel]
+) -> None:
+    """One version was active then; its own history goes on, and the next write is of today."""
+    versions = [publish(repository, tiny) for tiny in tiny_models[:2]]
+    publish(repository, tiny_models[0], "shapes")
+    path = repository.root / "active.json"
+    path.write_text('{"active": "colours/2", "previous": ["colours/1", "shapes/1"]}')
+
+    assert repository.active() == versions[1]
+    assert repository.active("shapes") is None
+    assert repository.rollback() == versions[0]
+    assert json.loads(path.read_text())["format"] == 2
+
+
+def test_a_huge_active_file_is_not_read_whole(repository: ModelRepository) -> None:
+    """It is refused by its size."""
+    repository.root.mkdir(exist_ok=True)
+    (repository.root / "active.json").write_bytes(b" " * (2 << 20))
+
+    with pytest.raises(RepositoryError, match="it has over 1,048,576 bytes"):
+        repository.active()

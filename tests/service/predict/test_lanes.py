@@ -6,7 +6,7 @@ import pytest
 
 from model.artifact.image import Pixels
 from service.errors import BusyError, DeadlineError, NotReadyError
-from service.predict.lanes import Lanes, Table, choose
+from service.predict.lanes import Lanes, Table, Wanted, choose
 from service.predict.predictor import Predictor
 from tests.service.fakes import Clock, FakeSession, Gate, loaded, open_lane
 
@@ -18,9 +18,56 @@ PICTURE = [b"\7"]
 async def test_the_active_lane_answers() -> None:
     """Which lane answers is a function of the table alone."""
     active, draining = open_lane(loaded(version="2")), open_lane(loaded(version="1"))
+    table = Table({active.id: active}, {"colours": active.id}, "colours", (draining,))
 
-    assert choose(Table(active, (draining,))) is active
-    assert choose(Table(None, (draining,))) is None
+    assert choose(table) is active
+    assert choose(table, Wanted("colours")) is active
+    assert choose(table, Wanted("colours", "2")) is active
+    assert choose(table, Wanted("colours", "1")) is None
+    assert choose(table, Wanted("shapes")) is None
+    assert choose(Table(draining=(draining,))) is None
+
+
+async def test_a_swap_touches_no_other_name() -> None:
+    """What answers for one name stays when another one's version changes."""
+    lanes = Lanes(max_waiting_images=100)
+    colours, shapes = open_lane(loaded()), open_lane(loaded(name="shapes"))
+    lanes.install(colours)
+    lanes.install(shapes)
+
+    lanes.install(open_lane(loaded(name="shapes", version="2")))
+
+    assert lanes.active is colours
+    assert not colours.is_closed
+    assert shapes.is_closed
+    assert [str(each) for each in lanes.serving] == ["colours/1", "shapes/2"]
+
+
+async def test_what_was_used_least_lately_is_unloaded() -> None:
+    """Beyond the limit; the default model's lane stays, however seldom it is used."""
+    lanes = Lanes(max_waiting_images=100, max_open=2)
+    predictor = Predictor(lanes)
+    opened = {name: open_lane(loaded(name=name)) for name in "abcd"}
+    for name in "abc":
+        lanes.install(opened[name])
+    await predictor.predict(PICTURE, wanted=Wanted("b"))
+
+    lanes.install(opened["d"])
+
+    assert [lane.id.name for lane in lanes.all] == ["a", "b", "d"]
+    assert opened["c"].is_closed
+
+
+async def test_models_that_are_no_longer_active_drain() -> None:
+    """A version that was named itself stays; the others answer on."""
+    lanes = Lanes(max_waiting_images=100)
+    for name, version in (("a", "1"), ("b", "1")):
+        lanes.install(open_lane(loaded(name=name, version=version)))
+    lanes.add(open_lane(loaded(name="b", version="7")))
+
+    lanes.keep_only({"a"})
+
+    assert [str(lane.id) for lane in lanes.all] == ["a/1", "b/7"]
 
 
 async def test_a_request_keeps_the_lane_it_leased_through_a_swap() -> None:

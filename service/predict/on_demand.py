@@ -1,0 +1,51 @@
+"""Models that are loaded when a request first names them."""
+
+import asyncio
+
+from model.artifact.repository import ModelRepository
+from model.artifact.version import RepositoryError, VersionId
+from service.errors import ConflictError, NotFoundError
+from service.predict.lanes import Lanes, Wanted
+from service.predict.watcher import Watcher
+
+
+class OnDemand:
+    """Sees to it that a model which a request names is loaded, if there is one."""
+
+    def __init__(self, repository: ModelRepository, lanes: Lanes, watcher: Watcher) -> None:
+        """Load from a repository into lanes, by the watcher, who remembers what was refused."""
+        self._repository = repository
+        self._lanes = lanes
+        self._watcher = watcher
+
+    async def ensure(self, wanted: Wanted) -> None:
+        """Wait until a lane answers for a model.
+
+        Raises:
+            NotFoundError: there is no such model, or no such version of it.
+            ConflictError: the version was refused.
+        """
+        if wanted.name is None or self._lanes.of(wanted) is not None:
+            return
+        version, is_active = await asyncio.to_thread(self._find, wanted.name, wanted.version)
+        refused = await self._watcher.load(version, is_active=is_active)
+        if refused is not None:
+            detail = f"{version} was refused: {refused}"
+            raise ConflictError("version-refused", detail)
+
+    def _find(self, name: str, version: str | None) -> tuple[VersionId, bool]:
+        """Look a model up in the repository: which version, and whether it is the active one."""
+        try:
+            active = self._repository.active(name)
+            named = active if version is None else VersionId(name, version)
+            known = {each for each in self._repository.versions() if each.name == name}
+        except RepositoryError as error:
+            raise NotFoundError("unknown-model", str(error)) from error
+        if named is None:
+            hint = "activate a version of it" if known else "GET /models lists those there are"
+            detail = f"no version of a model {name!r} is active; {hint}"
+            raise NotFoundError("unknown-model", detail)
+        if named not in known:
+            detail = f"there is no version {named}; GET /models lists those there are"
+            raise NotFoundError("unknown-model", detail)
+        return named, named == active
