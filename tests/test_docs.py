@@ -73,6 +73,13 @@ ENDINGS = {
     for parts in (name.split(".") for name in qualified_names())
     for start in range(len(parts))
 }
+# Flags that are called otherwise than their fields.
+RENAMED = set(
+    re.findall(
+        r'Parameter\(name="--([a-z-]+)"\)',
+        (ROOT / "training" / "settings" / "sections.py").read_text(),
+    )
+)
 METRICS = (ROOT / "service" / "metrics.py").read_text()
 
 
@@ -112,7 +119,7 @@ def is_known(span: str) -> bool:
 
 def has_flag(flag: str) -> bool:
     """Tell whether a field or parameter bears a flag's name."""
-    return flag in NOT_OURS or flag.removeprefix("no-").replace("-", "_") in ENDINGS
+    return flag in NOT_OURS | RENAMED or flag.removeprefix("no-").replace("-", "_") in ENDINGS
 
 
 def anchors(text: str) -> set[str]:

@@ -105,7 +105,7 @@ def fit(  # noqa: PLR0913  each is a flag
     log: tuple[str, ...] = (),
     publish: Path | None = None,
     name: str | None = None,
-    activate: bool = True,
+    activate: bool | None = None,
     data_options: Annotated[DataOptions, _section("Data", 1)] = _DATA,
     network: Annotated[NetworkSettings, _section("Network", 2)] = _NETWORK,
     objective: Annotated[ObjectiveFlags, _section("Objective", 3)] = _OBJECTIVE,
@@ -127,7 +127,8 @@ def fit(  # noqa: PLR0913  each is a flag
         log: Tell a logger too: tensorboard or mlflow; may be given several times.
         publish: Model repository to export and publish to when trained.
         name: Name of the model; by default the data's kind or folder.
-        activate: Serve the published version at once.
+        activate: Serve the published version at once; by default so, unless it has other classes
+            than the active one of its name, or is less accurate.
         data_options: How the data are split and augmented.
         network: Its shape.
         objective: The local loss.
@@ -239,7 +240,7 @@ def publish(  # noqa: PLR0913  each is a flag
     export: Path | None = None,
     state: Keep | None = None,
     name: str | None = None,
-    activate: bool = True,
+    activate: bool | None = None,
 ) -> None:
     """Put a run into a model repository; it is exported first where that is still to be done.
 
@@ -250,7 +251,8 @@ def publish(  # noqa: PLR0913  each is a flag
         state: Of a run that has not finished, the best epoch or the last checkpoint; by default
             the best.
         name: Name of the model; by default the data's kind or folder.
-        activate: Serve the published version at once.
+        activate: Serve the published version at once; by default so, unless it has other classes
+            than the active one of its name, or is less accurate.
     """
     from training import commands  # noqa: PLC0415  torch takes seconds, --help needs none
 

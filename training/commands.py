@@ -1,5 +1,6 @@
 """What each command of `goodserve-train` does."""
 
+import sys
 from pathlib import Path
 
 import torch
@@ -16,7 +17,7 @@ from training.errors import ConfigError, DataError
 from training.fit.interim import interim_model
 from training.fit.progress import Silent, Terminal
 from training.fit.start import resume_run, start_run
-from training.publish.publishing import publish_export, write_export
+from training.publish.publishing import Published, publish_export, write_export
 from training.publish.target import Publication, Target
 from training.request import EXPORT_FOLDER, FitRequest
 from training.results.html.page import write_page
@@ -158,19 +159,28 @@ def anytime(
     if activate:
         repository.activate(published)
     print("\n".join(cut_lines(cut)))
-    _print_published(published, Target(root, version.name, activate))
+    is_default = repository.active() == published
+    _print_published(Published(published, activate, is_default), root)
 
 
 def _publish(export_folder: Path, target: Target) -> None:
-    _print_published(publish_export(export_folder, target), target)
+    _print_published(publish_export(export_folder, target), target.root)
 
 
-def _print_published(published: VersionId, target: Target) -> None:
-    if target.activate:
-        print(f"published {published} to {target.root}, active")
-    else:
-        hint = f"goodserve models activate {published} --repository {target.root}"
-        print(f"published {published} to {target.root}; to serve it: {hint}")
+def _print_published(published: Published, root: Path) -> None:
+    version = published.version
+    if published.is_active:
+        print(f"published {version} to {root}, active")
+        if not published.is_default:
+            print(
+                f"it answers at /models/{version.name}/predict; for /predict: goodserve models "
+                f"default {version.name} --repository {root}"
+            )
+        return
+    if published.objection is not None:
+        print(f"warning: {version} is not active: {published.objection}", file=sys.stderr)
+    hint = f"goodserve models activate {version} --repository {root}"
+    print(f"published {version} to {root}; to serve it: {hint}")
 
 
 def _refuse_other_data(dataset: Dataset, trained: TrainedModel) -> None:

@@ -1,5 +1,6 @@
 """Exports as files, and as versions of a model repository."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from model.artifact.files import write_atomically
@@ -7,6 +8,7 @@ from model.artifact.manifest import Manifest
 from model.artifact.repository import MANIFEST_FILE, MODEL_FILE, ModelRepository
 from model.artifact.version import VersionId
 from training.errors import CheckpointError
+from training.publish.caution import objection
 from training.publish.export import Exported
 from training.publish.target import Target
 
@@ -21,8 +23,28 @@ def write_export(exported: Exported, folder: Path) -> Path:
     return folder / MODEL_FILE
 
 
-def publish_export(folder: Path, target: Target) -> VersionId:
-    """Put an export into a repository, and make it the active version if asked to.
+@dataclass(frozen=True)
+class Published:
+    """What came of publishing.
+
+    Attributes:
+        version: the new one.
+        is_active: whether it serves under its name.
+        is_default: whether its name answers where a request names no model.
+        objection: why it does not serve, where nobody said whether it should.
+    """
+
+    version: VersionId
+    is_active: bool
+    is_default: bool
+    objection: str | None = None
+
+
+def publish_export(folder: Path, target: Target) -> Published:
+    """Put an export into a repository, and make it its name's active version.
+
+    Where nobody said whether it should serve, other classes or a lower accuracy than those of the
+    active version keep it from that.
 
     Raises:
         CheckpointError: the folder holds no export.
@@ -37,7 +59,12 @@ def publish_export(folder: Path, target: Target) -> VersionId:
         message = f"{folder} holds no export to publish: {reason}; run goodserve-train export first"
         raise CheckpointError(message) from error
     repository = ModelRepository(target.root)
-    published = repository.publish(target.name, model, manifest, graphs)
-    if target.activate:
-        repository.activate(published)
-    return published
+    version = repository.publish(target.name, model, manifest, graphs)
+    active = repository.active(target.name)
+    objected = None
+    if target.activate is None and active is not None:
+        objected = objection(manifest, repository.manifest(active))
+    if target.activate or (target.activate is None and objected is None):
+        repository.activate(version)
+    is_active = repository.active(target.name) == version
+    return Published(version, is_active, repository.active() == version, objected)

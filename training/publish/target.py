@@ -16,12 +16,12 @@ class Target:
     Attributes:
         root: the model repository.
         name: of the model.
-        activate: whether the service takes it at once.
+        activate: whether the service takes it at once; None: unless that would surprise.
     """
 
     root: Path
     name: str
-    activate: bool
+    activate: bool | None
 
     def check(self) -> None:
         """Find out before the training, not after it, whether its result can be published.
@@ -44,12 +44,12 @@ class Publication:
     Attributes:
         root: the model repository.
         name: of the model; None names it after its data.
-        activate: whether the service takes it at once.
+        activate: whether the service takes it at once; None: unless that would surprise.
     """
 
     root: Path
     name: str | None = None
-    activate: bool = True
+    activate: bool | None = None
 
     def target(self, data: DataSettings) -> Target:
         """Say where a model of these data goes."""

@@ -22,7 +22,7 @@ def test_a_model_is_named_after_its_data(source: str, name: str) -> None:
     """The kind, or for a folder the folder, in characters that a version may have."""
     target = Publication(Path("models")).target(DataSettings(source=source))
 
-    assert target == Target(Path("models"), name, activate=True)
+    assert target == Target(Path("models"), name, activate=None)
 
 
 def test_the_name_that_was_asked_for_wins() -> None:
