@@ -11,7 +11,7 @@ from training.compare.compare import compare as compare_variants
 from training.compare.compare import refuse_existing, store
 from training.compare.options import CompareOptions
 from training.data.dataset import Dataset, Split
-from training.data.load import load_dataset
+from training.data.load import count_pictures, load_dataset
 from training.data.split import split_validation
 from training.errors import ConfigError, DataError
 from training.fit.interim import interim_model
@@ -38,13 +38,15 @@ def fit(request: FitRequest) -> None:
     if request.resume:
         settings = resumed_settings(run.settings(), request.flags, request.config)
     else:
-        settings = new_settings(request.flags, request.config)
+        settings = new_settings(request.flags, request.config, count_pictures)
     target = request.publication.target(settings.data) if request.publication else None
     if target is not None:
         target.check()
     progress = Silent() if request.quiet else Terminal()
     if settings.preset is not None:
         progress.say(f"preset {settings.preset}")
+    optimiser = settings.optimiser
+    progress.say(f"batches of {optimiser.batch_size}, {optimiser.epochs or 'any number of'} epochs")
     if request.resume:
         if run.is_finished() and settings == run.settings():
             print(f"{request.folder} is trained already")

@@ -50,6 +50,19 @@ def load_dataset(settings: DataSettings, seed: int, say: Say = _unheard) -> Data
     )
 
 
+def count_pictures(source: str) -> int | None:
+    """Count the pictures to learn from of a folder or a list; None where it is neither.
+
+    Raises:
+        DataError: it is not there, or holds no pictures.
+    """
+    kind, _, path = source.partition(":")
+    if not path or kind not in _PICTURES:
+        return None
+    listing = _PICTURES[kind](Path(path).expanduser())
+    return sum(picture.purpose == "train" for picture in listing.pictures)
+
+
 def _read(settings: DataSettings, seed: int, say: Say) -> Dataset:
     path = Path(settings.path)
     if settings.path and settings.kind in _PICTURES:

@@ -6,19 +6,22 @@ from typing import Any
 
 from training.errors import CheckpointError, ConfigError
 from training.settings.fit import FitSettings, nested
-from training.settings.load import differing, load_settings, read_config
+from training.settings.load import Count, differing, load_settings, read_config
 from training.settings.sections import merged
 
 # How long a run is; all else decides what it learns, and stays.
 _LENGTH = ("epochs", "time", "patience")
 
 
-def new_settings(flags: Mapping[str, Any], config: Path | None) -> FitSettings:
+def new_settings(
+    flags: Mapping[str, Any], config: Path | None, count: Count = lambda _source: None
+) -> FitSettings:
     """Validate the settings of a new run.
 
     Args:
         flags: by flat name or by section.
         config: a TOML file, or none.
+        count: tells how many pictures a source has, by which some defaults go.
 
     Raises:
         ConfigError: no data are named, or a setting is unknown or out of range.
@@ -26,7 +29,7 @@ def new_settings(flags: Mapping[str, Any], config: Path | None) -> FitSettings:
     if "data" not in flags and config is None:
         message = "name the data: goodserve-train fit KIND:PATH --run FOLDER"
         raise ConfigError(message)
-    return _with_absolute_path(load_settings(flags, config))
+    return _with_absolute_path(load_settings(flags, config, count))
 
 
 def resumed_settings(

@@ -1,13 +1,14 @@
 """From a TOML file and flags to validated settings, and errors in one line."""
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from training.errors import ConfigError
+from training.settings.by_size import by_size
 from training.settings.fit import FitSettings, flat, nested
 from training.settings.initial import with_initial
 from training.settings.presets import preset_named
@@ -27,12 +28,19 @@ def read_config(path: Path) -> dict[str, Any]:
         raise ConfigError(message) from error
 
 
-def load_settings(flags: Mapping[str, Any], config: Path | None = None) -> FitSettings:
+# Counts the pictures to learn from of a source; None where it is no folder or list of pictures.
+Count = Callable[[str], int | None]
+
+
+def load_settings(
+    flags: Mapping[str, Any], config: Path | None = None, count: Count = lambda _source: None
+) -> FitSettings:
     """Lay flags over a TOML file over a preset over the defaults, and validate the whole once.
 
     Args:
         flags: by flat name or by section; `preset` names a preset, as it may in the file.
         config: a TOML file, or none.
+        count: tells how many pictures a source has, by which some defaults go.
 
     Raises:
         ConfigError: the file cannot be read, there is no such preset, or a setting is unknown or
@@ -41,6 +49,9 @@ def load_settings(flags: Mapping[str, Any], config: Path | None = None) -> FitSe
     given = merged(read_config(config) if config is not None else {}, nested(flags))
     initial, given = with_initial(given)
     under = merged(initial, merged(preset_named(given.get("preset")), _without_epochs(given)))
+    pictures = count(str(given.get("data", {}).get("source")))
+    if pictures is not None:
+        under = merged(by_size(pictures), under)
     try:
         return FitSettings.model_validate(merged(under, given))
     except ValidationError as error:
