@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812  torch's own convention
 from torch import Tensor
 
+from benchmarks.drawn import drawn
 from model.network.familiarity import look
 from model.network.stack import ForwardForwardNetwork
 from training.data.dataset import Split
@@ -24,7 +25,6 @@ from training.results.run import Run
 
 _BATCH = 250
 _LEARNED, _NEIGHBOURS, _CLIPPED = 10_000, 10, 0.9
-_DRAWN = 2000
 
 
 class Seen(NamedTuple):
@@ -100,20 +100,6 @@ def auroc(familiar: Tensor, strange: Tensor) -> float:
 def flagged(familiar: Tensor, strange: Tensor) -> float:
     """Give the part of strange images below the fifth percentile of the familiar ones."""
     return float((strange < torch.quantile(familiar, 0.05)).float().mean())
-
-
-def drawn(height: int, width: int) -> Mapping[str, Tensor]:
-    """Draw what no camera took: `(2000, height, width, 3)` each, uint8."""
-    chance = torch.Generator().manual_seed(0)
-    size = (_DRAWN, height, width, 3)
-    noise = torch.randint(0, 256, size, dtype=torch.uint8, generator=chance)
-    grey = (torch.randn((*size[:3], 1), generator=chance) * 40 + 128).clamp(0, 255)
-    flat = torch.randint(0, 256, (_DRAWN, 1, 1, 3), dtype=torch.uint8, generator=chance)
-    return {
-        "noise": noise,
-        "grey noise": grey.to(torch.uint8).expand(size),
-        "flat colour": flat.expand(size),
-    }
 
 
 def _mahalanobis(learned: Tensor, labels: Tensor) -> Method:

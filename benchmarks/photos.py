@@ -101,11 +101,10 @@ def _train(network: nn.Module, batches: Batches, epochs: int) -> None:
 @torch.no_grad()
 def _accuracy(network: nn.Module, split: Split) -> float:
     network.eval()
-    right = [
-        (network(_pixels(part.images)).argmax(1) == part.labels).sum().item()
-        for part in split.parts(_AT_ONCE)
-    ]
-    return sum(right) / len(split)
+    right = 0
+    for part in split.parts(_AT_ONCE):
+        right += int((network(_pixels(part.images)).argmax(1) == part.labels).sum())
+    return right / len(split)
 
 
 def _pixels(images: Tensor) -> Tensor:

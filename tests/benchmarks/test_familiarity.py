@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from benchmarks.familiarity import auroc, drawn, fitted, flagged, lines, methods, see
+from benchmarks.drawn import drawn
+from benchmarks.familiarity import auroc, fitted, flagged, lines, methods, see
 from tests.trained import SmallModel
 from training.data.load import load_dataset
 from training.data.split import split_validation
@@ -40,7 +41,7 @@ def test_every_method_tells_noise_from_what_was_learned(small_models: list[Small
     settings, network = run.settings(), run.load_model().network.eval()
     data = load_dataset(settings.data, settings.run.seed)
     kept = split_validation(data, settings.data.validation_fraction, settings.run.seed)
-    noise = drawn(16, 16)["noise"][:50]
+    noise = drawn(16, 16, 50)["noise"]
 
     ways = methods(network, *kept)
     familiar, strange = see(network, data.test.images), see(network, noise)
@@ -49,3 +50,14 @@ def test_every_method_tells_noise_from_what_was_learned(small_models: list[Small
     assert all(name in table for name in ways)
     ours = ways["**familiarity**"]
     assert auroc(ours(familiar), ours(strange)) > 0.95
+
+
+def test_drawn_images_are_of_the_size_and_differ() -> None:
+    """Each kind has many different images, and is the same in every run."""
+    first, again = drawn(12, 16, 100), drawn(12, 16, 100)
+
+    for kind, images in first.items():
+        assert images.shape[1:] == (12, 16, 3)
+        assert images.dtype == torch.uint8
+        assert torch.equal(images, again[kind])
+        assert len({image.numpy().tobytes() for image in images}) > 95
