@@ -1,6 +1,5 @@
 """The composition root: the engine, the HTTP adapters before it, and the life of the process."""
 
-import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -19,8 +18,10 @@ from service.http.explain import ExplainEndpoint
 from service.http.page.router import page_router
 from service.http.predict import PredictEndpoint
 from service.http.problems import add_handlers
+from service.http.request_id import numbered
 from service.http.status import health_router, metrics_router, models_router
 from service.layout import available_cores, lay_out
+from service.logs import configure_logging
 from service.metrics import Metrics
 from service.predict.admission import Admission
 from service.predict.decode import Decode
@@ -40,6 +41,8 @@ class App:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or begin and end with the process."""
+        if scope["type"] == "http":
+            send = numbered(scope, send)
         if scope["type"] == "http" and scope["path"] == "/predict" and scope["method"] == "POST":
             await self.predict(scope, receive, send)
         else:
@@ -55,13 +58,6 @@ def create_worker_app() -> App:
     settings = Settings()
     configure_logging(settings)
     return create_app(settings)
-
-
-def configure_logging(settings: Settings) -> None:
-    """Log to stderr with time and level, in this process."""
-    logging.basicConfig(
-        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
 
 
 def create_app(

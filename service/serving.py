@@ -15,8 +15,9 @@ from typing import NoReturn
 import uvicorn
 
 from model.artifact.runtime import Device, has_cuda
-from service.app import configure_logging, serving_device
+from service.app import serving_device
 from service.layout import available_cores, lay_out, limits_of_each
+from service.logs import configure_logging
 from service.processes.door import bound_socket
 from service.processes.server import APP, options, serve_handed
 from service.processes.supervisor import Supervisor

@@ -120,6 +120,9 @@ class Settings(BaseSettings):
         None, description="where several workers share their counts; serve makes it"
     )
     access_log: bool = Field(default=False, description="log a line per request")
+    log_format: Literal["text", "json"] = Field(
+        "text", description="lines for people, or an object per line for programs"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="least severe message that is logged"
     )

@@ -7,6 +7,7 @@ from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 
 from service.errors import ServiceError, TryLaterError
+from service.logs import REQUEST_ID
 
 PROBLEM_JSON = "application/problem+json"
 
@@ -20,12 +21,14 @@ _HEADERS = {
 
 def problem(status: HTTPStatus, kind: str, detail: str) -> Response:
     """Write problem details; `type` is a URN, for there is no page to point to."""
-    content = {
+    content: dict[str, str | int] = {
         "type": f"urn:goodserve:problem:{kind}",
         "title": kind.replace("-", " ").capitalize(),
         "status": int(status),
         "detail": detail,
     }
+    if number := REQUEST_ID.get():
+        content["request_id"] = number
     return Response(msgspec.json.encode(content), status, _HEADERS.get(status), PROBLEM_JSON)
 
 

@@ -130,6 +130,7 @@ class Problem(BaseModel):
     title: str
     status: int
     detail: str
+    request_id: str | None = Field(None, description="as in the header X-Request-Id and in the log")
 
 
 class RefusedVersion(BaseModel):

@@ -5,10 +5,11 @@ import math
 import threading
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from model.artifact.image import Pixels
+from service.logs import REQUEST_ID
 from service.predict.evidence import Question
 
 
@@ -47,6 +48,7 @@ class Job:
         deadline: when the answer is of no use any more, in seconds of the lane's clock.
         pixels: `(n, H, W, 3)`, uint8, once decoded.
         question: what to take apart; None: nothing.
+        request_id: of the caller's request, for the log.
     """
 
     files: Sequence[bytes]
@@ -55,6 +57,7 @@ class Job:
     deadline: float | None = None
     pixels: Pixels | None = None
     question: Question | None = None
+    request_id: str = field(default_factory=REQUEST_ID.get)
 
 
 class JobQueue:

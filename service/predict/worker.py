@@ -210,6 +210,7 @@ def decoded(decode: Decode, job: Job, version: LoadedVersion, *, quick: bool) ->
     except (LargePictureError, ServiceError):
         raise
     except Exception as error:
-        log.exception("decoding an image failed: this is a fault of the service")
+        message = "decoding an image failed: this is a fault of the service"
+        log.exception(message, extra={"request_id": job.request_id})
         detail = "the service failed to decode the image; its log says why"
         raise OurFaultError("unexpected", detail) from error

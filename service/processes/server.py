@@ -22,6 +22,7 @@ def options(settings: Settings) -> dict[str, Any]:
         "http": "service.http.protocol:BoundedProtocol",
         "access_log": settings.access_log,
         "log_level": settings.log_level,
+        "log_config": None,  # its records go where ours do
         "timeout_graceful_shutdown": settings.shutdown_grace_s,
         "server_header": False,
     }

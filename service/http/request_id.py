@@ -1,0 +1,38 @@
+"""A request's number, taken from the caller or made here; in the answer, the log and problems."""
+
+import os
+import re
+from collections.abc import Iterable, MutableMapping
+from typing import Any
+
+from service.http.endpoint import Scope, Send
+from service.logs import REQUEST_ID
+
+HEADER = b"x-request-id"
+# What a caller gives goes into logs and headers: nothing that could break a line.
+_SAFE = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
+
+
+def request_id(headers: Iterable[tuple[bytes, bytes]]) -> str:
+    """Take the caller's number for a request if it is short and plain, or make one up."""
+    for name, value in headers:
+        if name == HEADER and _SAFE.fullmatch(value):
+            return value.decode("ascii")
+    return os.urandom(8).hex()
+
+
+def numbered(scope: Scope, send: Send) -> Send:
+    """Number a request while it is answered; give what sends its answer with that number.
+
+    The number is seen by whatever runs in the same task.
+    """
+    number = request_id(scope["headers"])
+    REQUEST_ID.set(number)
+    header = (HEADER, number.encode())
+
+    async def send_numbered(message: MutableMapping[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message.get("headers", ()), header]
+        await send(message)
+
+    return send_numbered
