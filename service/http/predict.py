@@ -52,8 +52,7 @@ class PredictEndpoint(ImageEndpoint):
         self.metrics.top_goodness(answers.id, scores.max(axis=1).tolist())
         # They may be there because somebody else in the batch asked for them.
         if explained and parts is not None:
-            top = scores.argmax(axis=1)[:, None, None]
-            rows = np.take_along_axis(parts, top, axis=2)[:, :, 0].tolist()
+            rows = parts[np.arange(len(parts)), :, scores.argmax(axis=1)].tolist()
             names = [layer.name for layer in answers.manifest.layers]
             self.metrics.contributions(answers.id, names, rows)
 
