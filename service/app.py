@@ -127,5 +127,5 @@ def _endpoints(
         max_images=settings.max_images_per_request,
         read_timeout_s=settings.read_timeout_s,
     )
-    common = engine.predictor, admission, limits, metrics
-    return PredictEndpoint(*common, settings.familiar_from), ExplainEndpoint(*common)
+    common = engine.predictor, admission, limits, metrics, settings.familiar_from
+    return PredictEndpoint(*common), ExplainEndpoint(*common)

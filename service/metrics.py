@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from prometheus_client import (
@@ -23,6 +23,10 @@ CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 _LATENCY_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _PERCENTILE_BUCKETS = (1, 2, 5, 10, 25, 50, 75, 90, 100)
+_GOODNESS_BUCKETS = (0.5, 1, 2, 3, 4, 6, 8, 10, 12, 16, 24)
+_CONTRIBUTION_BUCKETS = (-4, -2, -1, -0.5, 0, 0.5, 1, 2, 4, 8, 16)
+# A label's values are kept until the process ends: what comes after so many shares one.
+_MOST_VERSIONS, _MOST_LAYERS, _OTHER = 32, 32, "other"
 _DRIFT_WINDOW = 1000
 _BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
@@ -72,6 +76,21 @@ class Metrics:
             buckets=_PERCENTILE_BUCKETS,
             registry=own,
         )
+        self._top_goodness = Histogram(
+            "goodserve_top_goodness",
+            "Goodness of the class that is answered, by version",
+            ["name", "version"],
+            buckets=_GOODNESS_BUCKETS,
+            registry=own,
+        )
+        self._contribution = Histogram(
+            "goodserve_layer_contribution",
+            "What each layer adds to that goodness, of answers with explain=true",
+            ["name", "version", "layer"],
+            buckets=_CONTRIBUTION_BUCKETS,
+            registry=own,
+        )
+        self._versions: set[VersionId] = set()
         self._drift_index = Gauge(
             "goodserve_drift_index",
             "Population stability index of familiarity over the last thousand images",
@@ -91,15 +110,40 @@ class Metrics:
         """Count one run of `size` images."""
         self._batch_size.observe(size)
 
-    def familiarity(self, version: VersionId, percentiles: list[float]) -> None:
+    def familiarity(self, version: VersionId, percentiles: Sequence[float]) -> None:
         """Count how familiar a version found the images of one request."""
         if version != self._drift_of:
             self._drift.forget()
             self._drift_of = version
-        seen = self._familiarity.labels(version.name, version.version)
+        seen = self._familiarity.labels(*self._named(version))
         for percentile in percentiles:
             seen.observe(percentile)
         self._drift.note(percentiles)
+
+    def top_goodness(self, version: VersionId, goodness: Sequence[float]) -> None:
+        """Count the goodness of the class that a version answered for each image of one request."""
+        seen = self._top_goodness.labels(*self._named(version))
+        for each in goodness:
+            seen.observe(each)
+
+    def contributions(
+        self, version: VersionId, layers: Sequence[str], rows: Sequence[Sequence[float]]
+    ) -> None:
+        """Count what each layer contributed to that goodness: a row for each image."""
+        labels = self._named(version)
+        for place, layer in enumerate(layers):
+            name = layer if place < _MOST_LAYERS else _OTHER
+            seen = self._contribution.labels(*labels, name)
+            for row in rows:
+                seen.observe(row[place])
+
+    def _named(self, version: VersionId) -> tuple[str, str]:
+        """Give a version's labels; all versions after the first 32 share one."""
+        if version not in self._versions:
+            if len(self._versions) >= _MOST_VERSIONS:
+                return _OTHER, _OTHER
+            self._versions.add(version)
+        return version.name, version.version
 
     def watch_depth(self, depth: Callable[[], int]) -> None:
         """Say where to ask how many images wait, which `refresh` does: no request pays for it."""

@@ -76,7 +76,8 @@ def explain_pictures(  # noqa: PLR0913  each is a flag
 ) -> None:
     """Draw the evidence over pictures, as `POST /explain` does: NAME.evidence.png for each."""
     loaded = _loaded(repository, version)
-    options = ExplainOptions(classes=(classes,), contrast=contrast, layer=layer)
+    pair = (contrast,) if contrast else ()
+    options = ExplainOptions(classes=(classes,), contrast=pair, layer=layer)
     decode, failed = decoder(Settings()), 0
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)

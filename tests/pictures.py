@@ -21,6 +21,11 @@ def coloured(label: str, seed: int, size: tuple[int, int] = (40, 30)) -> Image.I
     return Image.fromarray((np.array(_COLOURS[label]) + noise).clip(0, 255).astype(np.uint8))
 
 
+def blended(first: str, second: str, share: float, size: tuple[int, int] = (40, 30)) -> Image.Image:
+    """Draw a mixture of two classes' colours, of which nobody can be sure."""
+    return Image.blend(coloured(first, 0, size), coloured(second, 1, size), share)
+
+
 def write_folder(folder: Path, per_class: int) -> Path:
     """Write a training folder: one sub-folder per class, of different formats and sizes."""
     for label in CLASSES:

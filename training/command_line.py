@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import App, Group, Parameter
-from pydantic import Field
 
 from model.artifact.version import VersionId
 from training.compare.options import CompareOptions
 from training.publish.target import Publication
 from training.request import EXPORT_FOLDER, FitRequest
+from training.settings.flags import ObjectiveFlags
 from training.settings.presets import PresetName
 from training.settings.sections import (
     DataOptions,
@@ -22,7 +22,7 @@ from training.settings.sections import (
     RunSettings,
     Section,
 )
-from training.settings.values import Fraction, Keep, Weight
+from training.settings.values import Keep
 
 
 def _shown(default: object) -> str | None:
@@ -50,40 +50,6 @@ app = App(
     suppress_keyboard_interrupt=False,
 )
 app.register_install_completion_command(add_to_startup=False)
-
-
-class TermFlags(Section):
-    """A term as the command line names it; what is not given comes from the file."""
-
-    weight: Weight | None = Field(None, description="factor before the term; 0 leaves it out")
-    warmup: Fraction | None = Field(
-        None, description="part of the steps on which the weight rises from zero"
-    )
-
-
-class ObjectiveFlags(Section):
-    """The objective's settings as flags: any term by name, and short names for the usual ones."""
-
-    entropy_weight: Weight | None = Field(
-        None, description="lambda_H: price of undecided channels [default: 0.1]"
-    )
-    orthogonality_weight: Weight | None = Field(
-        None, description="lambda_O: price of shared channels [default: 0.1]"
-    )
-    similarity_weight: Weight | None = Field(
-        None, description="price of images that are not as alike as their classes [default: 3.0]"
-    )
-    regulariser_warmup: Fraction | None = Field(
-        None,
-        description="part of the steps on which both prices rise from zero [default: 0.5]",
-    )
-    label_smoothing: float | None = Field(
-        None,
-        ge=0,
-        lt=1,
-        description="part of a label that is dealt out to all classes [default: 0.0]",
-    )
-    term: dict[str, TermFlags] = Field({}, description="another term of the local loss")
 
 
 # Frozen, so that one of each can be the default of every call.
@@ -284,3 +250,20 @@ def anytime(
 
     wanted = VersionId.parse(version)
     commands.anytime(wanted, repository, data, prefix_layers, activate=activate)
+
+
+@app.command
+def calibrate(version: str, /, *, repository: Path, data: str, activate: bool = False) -> None:
+    """Let a published version give sets of classes that hold the true one as often as asked.
+
+    It is published anew, with a manifest that says how its validation images scored.
+
+    Args:
+        version: NAME/VERSION.
+        repository: The model repository.
+        data: The data it was trained on, as KIND:PATH.
+        activate: Serve the new version at once.
+    """
+    from training import commands  # noqa: PLC0415  torch takes seconds, --help needs none
+
+    commands.calibrate(VersionId.parse(version), repository, data, activate=activate)

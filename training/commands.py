@@ -17,8 +17,10 @@ from training.errors import ConfigError, DataError
 from training.fit.interim import interim_model
 from training.fit.progress import Silent, Terminal
 from training.fit.start import resume_run, start_run
+from training.publish.conformal import calibrated
 from training.publish.publishing import Published, publish_export, write_export
 from training.publish.target import Publication, Target
+from training.publish.validation import validation_images
 from training.request import EXPORT_FOLDER, FitRequest
 from training.results.html.page import write_page
 from training.results.loggers.load import load_loggers
@@ -106,7 +108,7 @@ def export(folder: Path, out: Path, state: Keep | None = None) -> None:
     model, compared = _exportable(run, dataset, kept, state)
     familiar = learn_familiarity(model.network, *kept)
     images = compared.first(_COMPARED_IMAGES).images
-    exported = export_model(model, settings, images, familiar)
+    exported = export_model(model, settings, images, familiar, kept[1])
     path = write_export(exported, out)
     print(
         f"exported {path} ({len(exported.model):,} bytes); onnxruntime agrees "
@@ -148,21 +150,32 @@ def anytime(
     version: VersionId, root: Path, source: str, prefix_layers: int | None, *, activate: bool
 ) -> None:
     """Publish a version anew that may stop after a prefix of its layers."""
-    from training.publish.anytime import (  # noqa: PLC0415  loads onnx
-        cut_in_two,
-        cut_lines,
-        validation_images,
-    )
+    from training.publish.anytime import cut_in_two, cut_lines  # noqa: PLC0415  loads onnx
 
     repository = ModelRepository(root)
     stored = repository.read(version)
     cut = cut_in_two(stored, validation_images(stored.manifest, source), prefix_layers)
-    published = repository.publish(version.name, stored.model, cut.manifest, cut.graphs)
-    if activate:
-        repository.activate(published)
     print("\n".join(cut_lines(cut)))
-    is_default = repository.active() == published
-    _print_published(Published(published, activate, is_default), root)
+    published = repository.publish(version.name, stored.model, cut.manifest, cut.graphs)
+    _published_anew(repository, published, activate=activate)
+
+
+def calibrate(version: VersionId, root: Path, source: str, *, activate: bool) -> None:
+    """Publish a version anew that can give sets of classes."""
+    repository = ModelRepository(root)
+    stored = repository.read(version)
+    manifest, lines = calibrated(stored, validation_images(stored.manifest, source))
+    print("\n".join(lines))
+    published = repository.publish(version.name, stored.model, manifest, stored.graphs)
+    _published_anew(repository, published, activate=activate)
+
+
+def _published_anew(repository: ModelRepository, version: VersionId, *, activate: bool) -> None:
+    """Activate a version that was made of another one, if asked to, and say where it answers."""
+    if activate:
+        repository.activate(version)
+    is_default = repository.active() == version
+    _print_published(Published(version, activate, is_default), repository.root)
 
 
 def _publish(export_folder: Path, target: Target) -> None:

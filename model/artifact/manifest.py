@@ -19,6 +19,7 @@ from PIL import Image
 from pydantic import Field, model_validator
 
 from model.artifact.anytime import Anytime, Sha256
+from model.artifact.conformal import ConformalScale
 from model.artifact.evidence import EVIDENCE_FILE, EvidenceGraph
 from model.artifact.familiarity import FamiliarityScale
 from model.artifact.image import Pixels
@@ -144,6 +145,7 @@ class Manifest(Frozen):
         anytime: the network cut in two, where it may stop early.
         evidence: the graph that takes scores apart, where there is one.
         familiarity: how validation images score, where the graph has that output.
+        conformal: how large sets must be to hold the true class, where that was calibrated.
     """
 
     format: Literal[1] = 1
@@ -162,10 +164,11 @@ class Manifest(Frozen):
     model_sha256: Sha256
     model_size_bytes: int = Field(ge=1)
     golden: tuple[Golden, ...] = Field(min_length=1)
-    # Further graphs are fields that default to none, so that older versions stay valid.
+    # What came later are fields that default to none, so that older versions stay valid.
     anytime: Anytime | None = None
     evidence: EvidenceGraph | None = None
     familiarity: FamiliarityScale | None = None
+    conformal: ConformalScale | None = None
 
     @property
     def graphs(self) -> Mapping[str, str]:

@@ -1,10 +1,13 @@
 """From scores to an answer: the top classes, and each layer's part in them."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
-from model.artifact.outputs import LAYERS_USED
+from model.artifact.manifest import Manifest
+from model.artifact.outputs import LAYERS_USED, Scores
+from model.artifact.settling import settling_layers
+from service.http.sets import conformal_sets
 from service.predict.answers import Answers
 
 # Wording this many numbers takes about a millisecond.
@@ -21,40 +24,73 @@ class Part(msgspec.Struct, gc=False):
     contribution: float
 
 
-def word(answers: Answers, top_k: int, *, explain: bool, familiar_from: float = 5.0) -> bytes:
-    """Word one version's answers as JSON, in the form of `schemas.PredictResponse`.
+class Wording(NamedTuple):
+    """What to say of each image.
 
-    Args:
-        answers: of n images.
+    Attributes:
         top_k: classes per image, most probable first; at most K are given.
         explain: whether to give the layers' contributions, which sum to the goodness.
+        confidence: of the set of classes; None: no set.
         familiar_from: the percentile from which an image counts as familiar.
     """
+
+    top_k: int
+    explain: bool
+    confidence: float | None
+    familiar_from: float
+
+
+def word(answers: Answers, wording: Wording) -> bytes:
+    """Word one version's answers to n images as JSON, in the form of `schemas.PredictResponse`."""
     outputs = answers.outputs
     scores = outputs.scores.tolist()
-    order = [_top(row, top_k) for row in scores]
+    order = [_top(row, wording.top_k) for row in scores]
     columns = (
         order,
         outputs.probabilities.tolist(),
         scores,
-        _parts(answers, order) if explain else [None] * len(order),
+        _parts(answers, order) if wording.explain else [None] * len(order),
     )
     labels = answers.manifest.labels
     predictions = [_prediction(labels, *image) for image in zip(*columns, strict=True)]
-    for prediction, count in zip(predictions, _layers_used(answers), strict=True):
+    layers_used = _layers_used(answers)
+    for prediction, count in zip(predictions, layers_used, strict=True):
         prediction["layers_used"] = count
     for prediction, percentile in zip(predictions, answers.familiarity or (), strict=False):
-        prediction["familiarity"] = percentile
-        prediction["is_familiar"] = percentile >= familiar_from
+        prediction.update(familiar_words(percentile, wording.familiar_from))
+    if wording.confidence is not None:
+        both = outputs.scores, outputs.probabilities
+        sets = conformal_sets(answers.manifest, *both, wording.confidence, layers_used)
+        for prediction, labels_in in zip(predictions, sets, strict=True):
+            prediction["conformal_set"] = labels_in
+    if wording.explain:
+        settled = settled_words(answers.manifest, _contributions(answers), outputs.scores)
+        for prediction, words in zip(predictions, settled, strict=True):
+            prediction["settled_at"] = words
     model = {"name": answers.id.name, "version": answers.id.version}
     return msgspec.json.encode({"model": model, "predictions": predictions})
 
 
-def is_large(answers: Answers, top_k: int, *, explain: bool) -> bool:
+def is_large(answers: Answers, wording: Wording) -> bool:
     """Tell whether wording takes so long that the event loop should not do it."""
     classes = len(answers.manifest.labels)
-    per_class = len(answers.manifest.layers) if explain else 2
-    return len(answers.outputs.scores) * min(top_k, classes) * per_class > _LARGE_ANSWER_NUMBERS
+    per_class = len(answers.manifest.layers) if wording.explain else 2
+    in_sets = 0 if wording.confidence is None else classes
+    per_image = min(wording.top_k, classes) * per_class + in_sets
+    return len(answers.outputs.scores) * per_image > _LARGE_ANSWER_NUMBERS
+
+
+def familiar_words(percentile: float | None, familiar_from: float) -> dict[str, Any]:
+    """Word how familiar an image is; None: nothing says."""
+    is_familiar = None if percentile is None else percentile >= familiar_from
+    return {"familiarity": percentile, "is_familiar": is_familiar}
+
+
+def settled_words(manifest: Manifest, contributions: Scores, scores: Scores) -> list[Any]:
+    """Word for each image at which layer its answer settled."""
+    names = [layer.name for layer in manifest.layers]
+    places = settling_layers(contributions, scores).tolist()
+    return [{"layer": names[place], "index": place} for place in places]
 
 
 def _prediction(
@@ -95,11 +131,15 @@ def _top(scores: list[float], top_k: int) -> list[int]:
 
 def _parts(answers: Answers, order: list[list[int]]) -> list[list[list[Part]]]:
     """Give each image's top classes their layers' contributions, in the layers' order."""
-    contributions = answers.outputs.contributions
-    assert contributions is not None  # noqa: S101  they were asked for
     names = [layer.name for layer in answers.manifest.layers]
-    by_class = contributions.transpose(0, 2, 1)
+    by_class = _contributions(answers).transpose(0, 2, 1)
     return [
         [list(map(Part, names, parts)) for parts in image[classes].tolist()]
         for image, classes in zip(by_class, order, strict=True)
     ]
+
+
+def _contributions(answers: Answers) -> Scores:
+    contributions = answers.outputs.contributions
+    assert contributions is not None  # noqa: S101  they were asked for
+    return contributions

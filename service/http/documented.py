@@ -74,6 +74,7 @@ _REQUEST_BODY: dict[str, Any] = {
                     },
                     "top_k": {"type": "integer", "minimum": 1},
                     "explain": {"type": "boolean"},
+                    "confidence": {"type": "number", "exclusiveMinimum": 0, "maximum": 1},
                 },
             }
         },
@@ -123,11 +124,14 @@ def predict_router(endpoint: ImageEndpoint) -> APIRouter:
     router = APIRouter()
 
     async def predict(_: Request) -> Response:
-        """Classify one or many images; with `explain`, say what each layer contributed."""
+        """Classify one or many images; with `explain`, say what each layer contributed.
+
+        With `confidence`, give the set of classes that holds the true one with this probability.
+        """
         return _Delegated(endpoint)
 
     extra = {"parameters": _parameters(Options), "requestBody": _REQUEST_BODY}
-    _add(router, predict, PredictResponse, {}, extra)
+    _add(router, predict, PredictResponse, _CONFLICT, extra)
     return router
 
 

@@ -60,12 +60,21 @@ class Answer(NamedTuple):
 
 @dataclass(frozen=True)
 class ImageEndpoint(ABC):
-    """Answers requests that hold images, as a plain ASGI application."""
+    """Answers requests that hold images, as a plain ASGI application.
+
+    Attributes:
+        predictor: answers by the version that serves.
+        admission: bounds what is in flight.
+        limits: bounds each body.
+        metrics: hears of every request.
+        familiar_from: the percentile from which an image counts as familiar.
+    """
 
     predictor: Predictor
     admission: Admission
     limits: BodyLimits
     metrics: Metrics
+    familiar_from: float = 5.0
 
     @abstractmethod
     async def answer(self, asked: Asked) -> Answer:

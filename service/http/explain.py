@@ -1,7 +1,6 @@
 """`POST /explain`: scores taken apart by layer, channel and position, as numbers or a picture."""
 
 import asyncio
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl
@@ -11,17 +10,19 @@ from pydantic import ValidationError
 
 from model.artifact.manifest import Manifest
 from service.errors import UnprocessableError, describe
+from service.http.classes import pair_of, places_of
 from service.http.endpoint import Answer, Asked, ImageEndpoint
 from service.http.overlay import draw
 from service.http.parts import word_parts
 from service.http.schemas import ExplainOptions
+from service.http.sets import check_calibrated
 from service.predict.evidence import Question
 
 PNG = "image/png"
 MOST_CLASSES = 16
 # Images times classes: each is some 2,500 numbers, which take a millisecond to word.
 MOST_PARTS = 64
-_LISTS = ("classes",)
+_LISTS = ("classes", "contrast")
 
 
 class ExplainEndpoint(ImageEndpoint):
@@ -38,7 +39,8 @@ class ExplainEndpoint(ImageEndpoint):
         if wants_picture and len(asked.form.images) != 1:
             detail = f"{PNG} shows one image, this request has {len(asked.form.images)}"
             raise UnprocessableError("one-image", detail)
-        ask = partial(question, options=options, images=len(asked.form.images))
+        images = len(asked.form.images)
+        ask = partial(question, options=options, images=images, asks_familiarity=not wants_picture)
         explained = await self.predictor.explain(
             asked.form.images, ask, timeout_s=asked.timeout_s, wanted=asked.model
         )
@@ -46,30 +48,39 @@ class ExplainEndpoint(ImageEndpoint):
             picture = partial(draw, explained, asked.form.images[0], options.layer)
             return Answer(await asyncio.to_thread(picture), PNG.encode())
         # A map has a thousand numbers: the event loop has others to answer.
-        return Answer(await asyncio.to_thread(word_parts, explained, options.channels))
+        words = partial(
+            word_parts, explained, options.channels, options.confidence, self.familiar_from
+        )
+        return Answer(await asyncio.to_thread(words))
 
 
-def question(manifest: Manifest, options: ExplainOptions, images: int = 1) -> Question:
+def question(
+    manifest: Manifest,
+    options: ExplainOptions,
+    images: int = 1,
+    *,
+    asks_familiarity: bool = False,
+) -> Question:
     """Say what to take apart: the classes asked for, or the most probable one.
 
     Args:
         manifest: of the version that answers.
         options: what the caller chose.
         images: of the request.
+        asks_familiarity: whether to say how familiar they are.
 
     Raises:
         UnprocessableError: a class or a layer is unknown, or there are too many.
+        ConflictError: a set of classes is wanted of a version that is not calibrated.
     """
     labels = manifest.labels
-    place = _places(labels)
+    if options.confidence is not None:
+        check_calibrated(manifest)
     if options.layer is not None and options.layer not in {each.name for each in manifest.layers}:
         known = ", ".join(each.name for each in manifest.layers)
         detail = f"there is no layer {options.layer[:50]!r}; there are {known}"
         raise UnprocessableError("unknown-layer", detail)
-    wanted = [place(label) for label in _split(options.classes, labels)]
-    pair = [place(label) for label in _split(options.contrast, labels)]
-    if options.contrast and len(pair) != 2:  # noqa: PLR2004  a pair
-        raise UnprocessableError("bad-contrast", "contrast takes two classes: contrast=A,B")
+    wanted, pair = places_of(options.classes, labels), pair_of(options.contrast, labels)
     count = len(wanted) + bool(pair) or 1
     if count > MOST_CLASSES:
         detail = f"{count} classes are asked for, the limit is {MOST_CLASSES}"
@@ -89,29 +100,7 @@ def question(manifest: Manifest, options: ExplainOptions, images: int = 1) -> Qu
         by_class[-1, pair[1]] -= 1
     elif not wanted:
         by_rank[0, 0] = 1
-    return Question(by_class, by_rank)
-
-
-def _places(labels: tuple[str, ...]) -> Callable[[str], int]:
-    """Give what finds a label's place."""
-    places = {label: place for place, label in enumerate(labels)}
-
-    def place(label: str) -> int:
-        if label not in places:
-            some = ", ".join(labels[:20]) + (", ..." if len(labels) > 20 else "")  # noqa: PLR2004
-            detail = f"there is no class {label[:50]!r}; there are {some}"
-            raise UnprocessableError("unknown-class", detail)
-        return places[label]
-
-    return place
-
-
-def _split(values: tuple[str, ...] | str, labels: tuple[str, ...]) -> list[str]:
-    """Take lists apart at commas, unless one is a label that has a comma itself."""
-    given = (values,) if isinstance(values, str) else values
-    known = set(labels)
-    parts = [[each] if each in known else each.split(",") for each in given if each]
-    return [part.strip() if part not in known else part for each in parts for part in each]
+    return Question(by_class, by_rank, asks_familiarity)
 
 
 def _options(query: bytes, beside: dict[str, object]) -> ExplainOptions:

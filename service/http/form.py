@@ -48,6 +48,7 @@ class JsonRequest(msgspec.Struct, forbid_unknown_fields=True):
     ]
     top_k: Annotated[int, msgspec.Meta(ge=1)] | None = None
     explain: bool | None = None
+    confidence: Annotated[float, msgspec.Meta(gt=0, le=1)] | None = None
 
 
 # Lax, so that "3" and "true" are taken as the query takes them.

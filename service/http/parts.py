@@ -8,22 +8,41 @@ from numpy.typing import NDArray
 
 from model.artifact.evidence import Floats
 from model.artifact.spread import spread
+from service.http.answer import familiar_words, settled_words
+from service.http.sets import conformal_sets
 from service.predict.answers import Explained
 
 _TOP_CLASSES = 5
 
 
-def word_parts(explained: Explained, num_channels: int) -> bytes:
+def word_parts(
+    explained: Explained,
+    num_channels: int,
+    confidence: float | None = None,
+    familiar_from: float = 5.0,
+) -> bytes:
     """Word scores taken apart as JSON, in the form of `schemas.ExplainResponse`.
 
     Args:
         explained: n images, M combinations of classes.
         num_channels: the strongest channels to give for each.
+        confidence: of the set of classes; None: no set.
+        familiar_from: the percentile from which an image counts as familiar.
     """
     factors = explained.question.factors(explained.evidence.scores)
     residuals = explained.evidence.residuals(factors)
     parts = _Parts(explained, factors, residuals, num_channels)
     explanations = [parts.image(row) for row in range(len(factors))]
+    evidence, manifest = explained.evidence, explained.manifest
+    settled = settled_words(manifest, evidence.contributions, evidence.scores)
+    for explanation, words in zip(explanations, settled, strict=True):
+        explanation["settled_at"] = words
+    for explanation, percentile in zip(explanations, explained.familiarity or (), strict=False):
+        explanation.update(familiar_words(percentile, familiar_from))
+    if confidence is not None:
+        sets = conformal_sets(manifest, evidence.scores, evidence.probabilities, confidence)
+        for explanation, labels in zip(explanations, sets, strict=True):
+            explanation["conformal_set"] = labels
     model = {"name": explained.id.name, "version": explained.id.version}
     return msgspec.json.encode({"model": model, "explanations": explanations})
 

@@ -2,29 +2,26 @@
 
 import asyncio
 from dataclasses import dataclass
-from functools import partial
 from urllib.parse import parse_qsl
 
+import numpy as np
 from pydantic import ValidationError
 
+from model.artifact.manifest import Manifest
 from service.errors import UnprocessableError, describe
-from service.http.answer import is_large, word
+from service.http.answer import Wording, is_large, word
 from service.http.endpoint import Answer, Asked, ImageEndpoint
 from service.http.form import Form
 from service.http.schemas import Options
+from service.http.sets import check_calibrated
+from service.predict.answers import Answers
 
 _DEFAULTS = Options()
 
 
 @dataclass(frozen=True)
 class PredictEndpoint(ImageEndpoint):
-    """Classifies the images of one request.
-
-    Attributes:
-        familiar_from: the percentile from which an image counts as familiar.
-    """
-
-    familiar_from: float = 5.0
+    """Classifies the images of one request."""
 
     async def answer(self, asked: Asked) -> Answer:
         """Give the answer's JSON.
@@ -33,19 +30,35 @@ class PredictEndpoint(ImageEndpoint):
             ServiceError: there is none.
         """
         options = _options(asked.query, asked.form)
+        wording = Wording(options.top_k, options.explain, options.confidence, self.familiar_from)
         answers = await self.predictor.predict(
             asked.form.images,
-            explain=options.explain,
+            explain=wording.explain,
             timeout_s=asked.timeout_s,
             wanted=asked.model,
+            check=_anything if wording.confidence is None else check_calibrated,
         )
+        self._count(answers, explained=wording.explain)
+        if is_large(answers, wording):
+            return Answer(await asyncio.to_thread(word, answers, wording))
+        return Answer(word(answers, wording))
+
+    def _count(self, answers: Answers, *, explained: bool) -> None:
+        """Tell the metrics what was answered."""
         if answers.familiarity is not None:
-            self.metrics.familiarity(answers.id, answers.familiarity)
-        top_k, explain = options.top_k, options.explain
-        worded = partial(word, answers, top_k, explain=explain, familiar_from=self.familiar_from)
-        if is_large(answers, top_k, explain=explain):
-            return Answer(await asyncio.to_thread(worded))
-        return Answer(worded())
+            known = [percentile for percentile in answers.familiarity if percentile is not None]
+            self.metrics.familiarity(answers.id, known)
+        scores, parts = answers.outputs.scores, answers.outputs.contributions
+        self.metrics.top_goodness(answers.id, scores.max(axis=1).tolist())
+        # They may be there because somebody else in the batch asked for them.
+        if explained and parts is not None:
+            rows = parts[np.arange(len(parts)), :, scores.argmax(axis=1)].tolist()
+            names = [layer.name for layer in answers.manifest.layers]
+            self.metrics.contributions(answers.id, names, rows)
+
+
+def _anything(_: Manifest) -> None:
+    """Take every version."""
 
 
 def _options(query: bytes, form: Form) -> Options:

@@ -6,6 +6,29 @@ from pydantic import BaseModel, ConfigDict, Field
 
 DEFAULT_TOP_K = 5
 TopK = Annotated[int, Field(ge=1, description="how many classes to give; at most all K")]
+Confidence = Annotated[
+    float | None,
+    Field(
+        gt=0,
+        le=1,
+        allow_inf_nan=False,
+        description="also give the set of classes that holds the true one with this probability",
+    ),
+]
+_SET = Field(
+    None,
+    description="with confidence: the classes among which the true one is, most probable first; "
+    "null for an answer given early",
+)
+_SETTLED_AT = Field(
+    None, description="with explain=true: from where on the layers so far name the same class"
+)
+_FAMILIARITY = Field(
+    None,
+    description="percentage of the validation images that are less familiar; null where the "
+    "layers ran in two parts",
+)
+_IS_FAMILIAR = Field(None, description="whether that is at least the service's --familiar-from")
 
 
 class _Closed(BaseModel):
@@ -17,6 +40,7 @@ class Options(_Closed):
 
     top_k: TopK = DEFAULT_TOP_K
     explain: bool = False
+    confidence: Confidence = None
 
 
 class ExplainOptions(_Closed):
@@ -25,11 +49,15 @@ class ExplainOptions(_Closed):
     classes: tuple[str, ...] = Field(
         (), description="classes to take apart, separated by commas; by default the top one"
     )
-    contrast: str = Field("", description="two classes, A,B: what speaks for A rather than B")
+    contrast: tuple[str, ...] = Field(
+        (),
+        description="two classes, A,B or one after the other: what speaks for A rather than B",
+    )
     channels: Annotated[int, Field(ge=0, le=100)] = Field(
         5, description="how many of the strongest channels to give"
     )
     layer: str | None = Field(None, description="with Accept: image/png, the layer to draw")
+    confidence: Confidence = None
 
 
 class ModelName(BaseModel):
@@ -44,6 +72,13 @@ class LayerContribution(BaseModel):
 
     layer: str
     contribution: float
+
+
+class SettledAt(BaseModel):
+    """The first layer from which on the running sum of contributions names the answer."""
+
+    layer: str
+    index: int = Field(description="its place among the layers, from 0")
 
 
 class ClassScore(BaseModel):
@@ -62,12 +97,10 @@ class Prediction(BaseModel):
     probability: float
     classes: list[ClassScore]
     layers_used: int = Field(description="layers that ran: all, unless it stopped early")
-    familiarity: float | None = Field(
-        None, description="percentage of the validation images that are less familiar"
-    )
-    is_familiar: bool | None = Field(
-        None, description="whether that is at least the service's --familiar-from"
-    )
+    familiarity: float | None = _FAMILIARITY
+    is_familiar: bool | None = _IS_FAMILIAR
+    conformal_set: list[str] | None = _SET
+    settled_at: SettledAt | None = _SETTLED_AT
 
 
 class PredictResponse(BaseModel):
@@ -113,6 +146,10 @@ class Explanation(BaseModel):
     label: str
     probability: float
     classes: list[ClassScore]
+    settled_at: SettledAt
+    familiarity: float | None = _FAMILIARITY
+    is_familiar: bool | None = _IS_FAMILIAR
+    conformal_set: list[str] | None = _SET
     evidence: list[Parts]
 
 

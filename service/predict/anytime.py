@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from model.artifact.image import Pixels
 from model.artifact.manifest import Manifest
 from model.artifact.outputs import (
     CONTRIBUTIONS,
+    FAMILIARITY,
     LAYERS_USED,
     Outputs,
     Scores,
@@ -74,7 +75,8 @@ class AnytimeSession:
     """Runs the first layers, and the others only for those images that need them.
 
     An answer given early is the first layers' alone: its scores are the sum of their
-    contributions, those of the layers that did not run are 0.
+    contributions, those of the layers that did not run are 0. How familiar an image is, no answer
+    by the parts says: that takes the last layer, and the parts give contributions alone.
     """
 
     def __init__(
@@ -96,6 +98,7 @@ class AnytimeSession:
         self._anytime = manifest.anytime
         self._temperature = manifest.temperature
         self._layers = len(manifest.layers)
+        self._has_familiarity = manifest.familiarity is not None
         self._whole = whole
         self._prefix, self._suffix = parts
         self._confidence = confidence
@@ -110,9 +113,11 @@ class AnytimeSession:
             return outputs._replace(optional={**outputs.optional, LAYERS_USED: used})
         scores, probabilities, contributions, used = self._stopping(pixels, limit)
         is_wanted = wanted is None or CONTRIBUTIONS in wanted
-        return Outputs(
-            scores, probabilities, contributions if is_wanted else None, {LAYERS_USED: used}
-        )
+        optional: dict[str, NDArray[Any]] = {LAYERS_USED: used}
+        if self._has_familiarity and (wanted is None or FAMILIARITY in wanted):
+            # Also so that these rows can be joined with those of a run of the whole.
+            optional[FAMILIARITY] = np.full(len(used), np.nan, np.float32)
+        return Outputs(scores, probabilities, contributions if is_wanted else None, optional)
 
     def _stopping(
         self, pixels: Pixels, limit: float

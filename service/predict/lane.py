@@ -7,14 +7,13 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any
 
-from model.artifact.evidence import Evidence
-from model.artifact.outputs import Outputs
+from model.artifact.outputs import FAMILIARITY, Outputs
 from model.artifact.version import VersionId
 from service.errors import ConflictError, NotReadyError, OurFaultError, ServiceError
 from service.predict.answers import Answers, Explained, familiarity_of
 from service.predict.batch import Job, JobQueue
 from service.predict.decode import Decode
-from service.predict.evidence import Question
+from service.predict.evidence import Question, TakenApart
 from service.predict.loading import LoadedVersion
 from service.predict.worker import Crew, Hooks, Outcome, Worker, decoded
 
@@ -126,7 +125,8 @@ class Lane:
         job = Job(files, explain, self._loop.create_future(), self._deadline(timeout_s))
         outputs: Outputs = await self._outcome(job)
         manifest = self.version.manifest
-        return Answers(self.id, manifest, outputs, familiarity_of(manifest, outputs))
+        familiarity = familiarity_of(manifest, outputs.optional.get(FAMILIARITY))
+        return Answers(self.id, manifest, outputs, familiarity)
 
     async def explain(
         self, files: Sequence[bytes], question: Question, *, timeout_s: float | None = None
@@ -146,9 +146,10 @@ class Lane:
             raise _no_evidence(self.id)
         future = self._loop.create_future()
         job = Job(files, True, future, self._deadline(timeout_s), question=question)  # noqa: FBT003
-        evidence: Evidence = await self._outcome(job)
-        manifest = self.version.manifest
-        return Explained(self.id, manifest, evidence, question, explainer.assignment)
+        found: TakenApart = await self._outcome(job)
+        manifest, assignment = self.version.manifest, explainer.assignment
+        familiarity = familiarity_of(manifest, found.familiarity)
+        return Explained(self.id, manifest, found.evidence, question, assignment, familiarity)
 
     def _deadline(self, timeout_s: float | None) -> float | None:
         return None if timeout_s is None else self._clock() + timeout_s

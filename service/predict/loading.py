@@ -117,7 +117,7 @@ def load_version(
     explainer = None
     if further.open_graph is not None:
         largest = sizes.max_batch_size
-        explainer = open_explainer(stored, further.open_graph, sizes.threads, largest)
+        explainer = open_explainer(stored, further.open_graph, session, sizes.threads, largest)
     loaded = LoadedVersion(stored.id, stored.manifest, session, lone, explainer)
     # The first run of a size allocates its arena: better here than under a request.
     lone(np.zeros((1, *loaded.shape), np.uint8))

@@ -37,6 +37,7 @@ class Predictor:
         explain: bool = False,
         timeout_s: float | None = None,
         wanted: Wanted = ANY,
+        check: Callable[[Manifest], None] = lambda _manifest: None,
     ) -> Answers:
         """Classify images, all by one version, from the same lane to the end.
 
@@ -45,6 +46,7 @@ class Predictor:
             explain: whether the layers' contributions are wanted.
             timeout_s: seconds that the caller will wait; what cannot be run by then is refused.
             wanted: the model.
+            check: raises a `ServiceError` where the version cannot give what else is wanted.
 
         Raises:
             ServiceError: see `service.errors`; nothing else is raised.
@@ -52,6 +54,7 @@ class Predictor:
         await self._ensure(wanted)
         lane = self._lanes.lease(len(files), timeout_s, wanted)
         try:
+            check(lane.version.manifest)
             return await lane.submit(files, explain=explain, timeout_s=timeout_s)
         finally:
             lane.release()

@@ -9,17 +9,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from model.artifact.evidence import Evidence
 from model.artifact.image import Pixels
 from model.artifact.outputs import CONTRIBUTIONS, PROBABILITIES, SCORES, Outputs
 from service.errors import DeadlineError, OurFaultError, ServiceError
 from service.predict.batch import Job, JobQueue
 from service.predict.decode import Decode, LargePictureError
+from service.predict.evidence import TakenApart
 from service.predict.loading import LoadedVersion
 
 log = logging.getLogger("goodserve")
 
-Outcome = Outputs | Evidence | ServiceError
+Outcome = Outputs | TakenApart | ServiceError
 Deliver = Callable[[list[tuple[Job, Outcome]]], None]
 
 # Weight of the newest batch in the moving average: after about twenty batches the old pace
@@ -147,11 +147,11 @@ class Worker:
         assert question is not None  # noqa: S101  the caller made sure
         try:
             self._hooks.on_batch(len(pixels))
-            evidence = explainer(pixels, question)
+            found = explainer.answer(pixels, question)
         except Exception:  # onnxruntime's own errors share no public base
             log.exception("taking %d images apart failed", len(pixels))
             return job, self._failed("a run failed")
-        return job, evidence if evidence.is_finite() else self._failed("it answered NaN")
+        return job, found if found.evidence.is_finite() else self._failed("it answered NaN")
 
     def _run(self, ready: Sequence[tuple[Job, Pixels]]) -> list[tuple[Job, Outcome]]:
         """Run jobs together; if that fails, each alone, so that none harms another."""

@@ -5,13 +5,15 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import httpx
+import numpy as np
 import pytest
 
+from model.artifact.conformal import ConformalScale
 from model.artifact.repository import ModelRepository
 from model.artifact.version import VersionId
 from tests.e2e.browser import Visit, chromium
 from tests.e2e.server import Server, running
-from tests.pictures import coloured, encoded
+from tests.pictures import blended, coloured, encoded
 from tests.trained import SmallModel
 
 pytest.importorskip("playwright.sync_api", reason="there is no Playwright here")
@@ -30,10 +32,13 @@ def repository(
 ) -> ModelRepository:
     """Publish two versions with evidence, one without, and one that no service takes."""
     first, second = small_models[:2]
-    plain = first.manifest.model_copy(update={"evidence": None, "anytime": None})
+    scale = ConformalScale.of(np.arange(1, 100) / 100)
+    full = first.manifest.model_copy(update={"conformal": scale})
+    bare = {"evidence": None, "anytime": None, "conformal": None}
+    plain = first.manifest.model_copy(update=bare)
     broken = plain.model_copy(update={"golden": second.manifest.golden})
     repository = ModelRepository(tmp_path_factory.mktemp("models"))
-    repository.publish("colours", *first.published)
+    repository.publish("colours", first.model, full, first.graphs)
     repository.publish("colours", *second.published)
     repository.publish("colours", first.model, plain)
     repository.publish("colours", first.model, broken)
@@ -112,6 +117,43 @@ def test_a_chosen_file_is_answered_and_explained(visit: Visit, server: Server) -
     assert channels[:5] == pytest.approx(
         [c["contribution"] for c in evidence["channels"]], abs=6e-4
     )
+
+
+def predicted(server: Server, picture: bytes) -> Any:
+    """Ask the service itself, with a set of classes."""
+    options = {"explain": "true", "confidence": "0.9"}
+    return httpx.post(f"{server.url}/predict", content=picture, params=options).json()[
+        "predictions"
+    ][0]
+
+
+def between(server: Server, first: str, second: str) -> bytes:
+    """Find a mixture of two colours of which the model is not sure, by halving."""
+    low, high, picture = 0.0, 1.0, b""
+    for _ in range(12):
+        share = (low + high) / 2
+        picture = encoded(blended(first, second, share))
+        is_first = predicted(server, picture)["label"] == first
+        low, high = (share, high) if is_first else (low, share)
+    return picture
+
+
+@pytest.mark.parametrize("is_mixed", [False, True])
+def test_the_classes_it_may_be_and_where_it_settled_are_named(
+    visit: Visit, server: Server, *, is_mixed: bool
+) -> None:
+    """The set of the service at 90 %, and the layer from which on nothing changed."""
+    page = visit.page
+    picture = between(server, "green", "red") if is_mixed else PICTURES["red"]
+    said = predicted(server, picture)
+
+    page.set_input_files("#files", {"name": "a", "mimeType": "", "buffer": picture})
+
+    settled = f"decided from {said['settled_at']['layer']} on"
+    expect(page.locator("#answered")).to_contain_text(settled)
+    words = f"At 90 % confidence: {', '.join(said['conformal_set'])}."
+    expect(page.locator("#set")).to_have_text(words)
+    assert (len(said["conformal_set"]) == 1) == (not is_mixed)
 
 
 @pytest.mark.parametrize("kind", ["drop", "paste"])
@@ -230,6 +272,7 @@ def test_a_version_without_evidence_is_explained_by_layers(
     expect(page.locator("#note")).to_contain_text("Layers only: ")
     expect(page.locator("#overlay")).to_be_hidden()
     expect(page.locator("#strongest")).to_be_hidden()
+    expect(page.locator("#set")).to_be_hidden()
     bars = numbers(page.locator("#bars tbody .number"))
     (total,) = numbers(page.locator("#bars tfoot .number"))
     assert sum(bars) == pytest.approx(total, abs=2e-3)

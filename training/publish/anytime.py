@@ -14,14 +14,11 @@ from model.artifact.manifest import Manifest
 from model.artifact.outputs import CONTRIBUTIONS, PROBABILITIES, SCORES, ContractError, Scores
 from model.artifact.repository import StoredVersion
 from training.data.dataset import Split
-from training.data.load import load_dataset
-from training.data.split import SPLIT_RULE, split_validation
-from training.errors import DataError, ExportError
+from training.errors import ExportError
 from training.fit.calibration import best_temperature
 from training.publish.confidence import find_thresholds
-from training.publish.export import onnx_session, onnx_stage
+from training.publish.runtime import onnx_session, onnx_stage
 from training.publish.split import Stages, split
-from training.settings.sections import DataOptions, DataSettings
 
 _BATCH = 250
 _COMPARED_IMAGES = 256
@@ -61,35 +58,6 @@ class Cut:
     n: int
     accuracy: float
     stopped: tuple[Stopped, ...]
-
-
-def validation_images(manifest: Manifest, source: str) -> Split:
-    """Give the images that were set aside for validation when the version was trained.
-
-    Args:
-        manifest: of the version; its settings say how the data were split.
-        source: the data, as KIND:PATH.
-
-    Raises:
-        DataError: the data cannot be read, or are not those that the version was trained on.
-    """
-    if manifest.training.get("split_rule", 1) != SPLIT_RULE:
-        message = (
-            "the version was trained when images were set aside by another rule: images it learned "
-            "from would count as validation images; train it anew"
-        )
-        raise DataError(message)
-    known = {n: manifest.training[n] for n in DataOptions.model_fields if n in manifest.training}
-    settings = DataSettings.model_validate({**known, "source": source})
-    seed = int(manifest.training.get("seed", 0))
-    dataset = load_dataset(settings, seed)
-    if dataset.fingerprint() != manifest.data_sha256:
-        message = (
-            f"{source} are not the data that the version was trained on: images it learned from "
-            "could count as validation images; name those data"
-        )
-        raise DataError(message)
-    return split_validation(dataset, settings.validation_fraction, seed)[1]
 
 
 def cut_in_two(stored: StoredVersion, validation: Split, prefix_layers: int | None) -> Cut:

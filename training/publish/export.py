@@ -1,7 +1,6 @@
 """From a trained run to one ONNX file and its manifest, refused unless both say the same."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -10,21 +9,17 @@ from model.artifact.checks import check_answers
 from model.artifact.evidence import EVIDENCE_FILE
 from model.artifact.familiarity import FamiliarityScale
 from model.artifact.manifest import Manifest
-from model.artifact.outputs import (
-    FAMILIARITY,
-    ContractError,
-    Graph,
-    Session,
-    Stage,
-    output_spec,
-)
+from model.artifact.outputs import FAMILIARITY, ContractError, output_spec
 from model.network.evidence import can_show_evidence
+from training.data.dataset import Split
 from training.errors import ExportError
+from training.publish.conformal import conformal_scale
 from training.publish.describe import describe_model
 from training.publish.evidence import check_parts, to_evidence
 from training.publish.familiarity import Familiar
 from training.publish.graph import to_onnx
 from training.publish.parity import check_parity
+from training.publish.runtime import onnx_graph, onnx_session
 from training.results.trained import InterimModel
 from training.settings.fit import FitSettings
 
@@ -53,6 +48,7 @@ def export(
     settings: FitSettings,
     images: Tensor,
     familiar: Familiar | None = None,
+    validation: Split | None = None,
 ) -> Exported:
     """Export a trained network and compare it with torch on real images.
 
@@ -61,6 +57,7 @@ def export(
         settings: of its run, for the manifest.
         images: `(N, H, W, 3)`, uint8, real ones.
         familiar: what tells familiar images, if the export should.
+        validation: images not learned from, to calibrate sets of classes by, if the export should.
 
     Raises:
         ExportError: an output differs by over 1e-4, an image gets another class, or parts do
@@ -72,6 +69,9 @@ def export(
     manifest = describe_model(trained, settings, model, session)
     if familiar is not None:
         manifest = _with_scale(manifest, familiar.scale)
+    if validation is not None:
+        scale = conformal_scale(session, validation)
+        manifest = manifest.model_copy(update={"conformal": scale})
     try:
         check_answers(manifest, session)
     except ContractError as error:
@@ -89,45 +89,3 @@ def _with_scale(manifest: Manifest, scale: FamiliarityScale) -> Manifest:
     spec = output_spec(FAMILIARITY, len(manifest.layers), len(manifest.labels))
     outputs = (*manifest.outputs, spec)
     return manifest.model_copy(update={"outputs": outputs, "familiarity": scale})
-
-
-def onnx_session(model: bytes) -> Session:
-    """Open an ONNX file on the CPU with the runtime that serves it.
-
-    Raises:
-        ExportError: onnxruntime is not installed.
-    """
-    with _runtime_wanted():
-        from model.artifact.runtime import OnnxSession  # noqa: PLC0415  onnxruntime is an extra
-    return OnnxSession(model, "cpu")
-
-
-def onnx_graph(graph: bytes) -> Graph:
-    """Open a further graph of a version on the CPU with the runtime that serves it.
-
-    Raises:
-        ExportError: onnxruntime is not installed.
-    """
-    with _runtime_wanted():
-        from model.artifact.runtime import OnnxGraph  # noqa: PLC0415  onnxruntime is an extra
-    return OnnxGraph(graph, "cpu")
-
-
-def onnx_stage(graph: bytes) -> Stage:
-    """Open a part of a network on the CPU with the runtime that serves it.
-
-    Raises:
-        ExportError: onnxruntime is not installed.
-    """
-    with _runtime_wanted():
-        from model.artifact.runtime import OnnxStage  # noqa: PLC0415  onnxruntime is an extra
-    return OnnxStage(graph, "cpu")
-
-
-@contextmanager
-def _runtime_wanted() -> Iterator[None]:
-    try:
-        yield
-    except ImportError as error:
-        message = "exporting needs onnxruntime: install goodserve[cpu] or goodserve[gpu]"
-        raise ExportError(message) from error

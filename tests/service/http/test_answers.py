@@ -148,13 +148,14 @@ def test_the_documentation_shows_every_way_to_send(client: httpx.Client) -> None
     assert {"multipart/form-data", "application/json", "image/png"} <= set(
         operation["requestBody"]["content"]
     )
-    assert {"200", "400", "413", "415", "422", "429", "500", "503", "504"} <= set(
+    assert {"200", "400", "409", "413", "415", "422", "429", "500", "503", "504"} <= set(
         operation["responses"]
     )
     assert set(operation["responses"]["400"]["content"]) == {"application/problem+json"}
     assert {p["name"] for p in operation["parameters"]} == {
         "top_k",
         "explain",
+        "confidence",
         "X-Request-Timeout-Ms",
     }
     assert client.get("/docs").status_code == 200

@@ -12,7 +12,8 @@ from model.artifact.runtime import OnnxSession, OnnxStage
 from model.artifact.version import VersionId
 from tests.pictures import write_folder
 from training.__main__ import main
-from training.publish.anytime import cut_in_two, validation_images
+from training.publish.anytime import cut_in_two
+from training.publish.validation import validation_images
 
 FLAGS = (
     "--epochs 2 --batch-size 16 --widths 8,12 --pool-before 2 --regions 2 --quiet --threads 1 "

@@ -9,16 +9,22 @@ export class Problem extends Error {
   }
 }
 
-// Classifies one image: every class, each with the contributions of the layers.
-export async function predict(file) {
-  const answer = await post("predict?explain=true&top_k=1000000", file);
+// Classifies one image: every class, each with the contributions of the layers, and the set of
+// classes that holds the true one with this confidence, where the version can give one.
+export async function predict(file, confidence) {
+  const path = "predict?explain=true&top_k=1000000";
+  const answer = await post(`${path}&confidence=${confidence}`, file).catch((error) => {
+    if (error.status !== 409) throw error;
+    return post(path, file);
+  });
   return { model: answer.model, ...answer.predictions[0] };
 }
 
 // Takes one class's score apart, and the difference of two if `other` is given.
 export async function explain(file, label, other) {
   const options = new URLSearchParams({ classes: label, channels: "8" });
-  if (other) options.set("contrast", `${label},${other}`);
+  // One after the other: a label may have commas.
+  if (other) for (const each of [label, other]) options.append("contrast", each);
   const answer = await post(`explain?${options}`, file);
   return { model: answer.model, ...answer.explanations[0] };
 }

@@ -5,6 +5,7 @@ import { byId, element, percent } from "./elements.js";
 import { drawImage } from "./overlay.js";
 
 const THUMBNAIL = 72;
+export const CONFIDENCE = 0.9;
 
 export class Picture {
   constructor(file) {
@@ -26,7 +27,7 @@ export class Picture {
     this.answer = this.error = this.withoutEvidence = null;
     this.evidence.clear();
     try {
-      this.answer = await api.predict(this.file);
+      this.answer = await api.predict(this.file, CONFIDENCE);
     } catch (error) {
       this.error = error.message;
     }

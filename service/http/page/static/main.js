@@ -2,13 +2,14 @@
 
 import { layersOf, showBars, showChannels, showClasses, showContrasts } from "./answer.js";
 import { byId, element, percent, placesFor, signed, tell } from "./elements.js";
-import { Picture, showPictures } from "./images.js";
+import { CONFIDENCE, Picture, showPictures } from "./images.js";
 import { lookAtMetrics } from "./live.js";
 import { lookAtModels, nameOf } from "./models.js";
 import { cellAt, drawImage, drawOverlay, drawRamp, largest, strongestCell } from "./overlay.js";
 import { SAMPLES, asFile, drawn } from "./samples.js";
 
 const POLL_MS = 2000;
+const MOST_NAMED = 8;
 const state = { pictures: [], shown: null, label: null, other: null, layer: 0, serving: null };
 let map = null; // the rows of numbers that the overlay shows
 
@@ -113,11 +114,22 @@ function choose(label) {
 }
 
 function describe(answer) {
-  const layers = `${answer.layers_used} layers ran`;
+  const layers = `${answer.layers_used} layers ran, decided from ${answer.settled_at.layer} on`;
   tell(byId("answered"), `answered by ${nameOf(answer.model)}, ${layers}`);
+  tell(byId("set"), among(answer));
   tell(byId("familiarity"), familiar(answer));
   byId("familiarity").classList.toggle("note", answer.is_familiar === false);
   compareVersions();
+}
+
+// Names the classes among which the true one is; versions without calibration, and answers given
+// early, cannot.
+function among({ conformal_set: labels, classes }) {
+  if (!labels) return "";
+  const more = labels.length > MOST_NAMED ? ` and ${labels.length - MOST_NAMED} more` : "";
+  const named = labels.slice(0, MOST_NAMED).join(", ") + more;
+  const said = labels.length === classes.length ? `any of the ${classes.length} classes` : named;
+  return `At ${percent(CONFIDENCE, 0)} confidence: ${said}.`;
 }
 
 // Says how much the image is like those that the model was measured on; older versions cannot.
