@@ -1,6 +1,6 @@
 """A folder of photos: our training from scratch and from trained layers, and a plain CNN.
 
-    python -m benchmarks.photos folder:PATH --fit '--from cifar10/3 --freeze 2' --fit '--epochs 20'
+    python -m benchmarks.photos folder:PATH --fit '--from cifar10/4 --freeze 2' --fit '--epochs 20'
 
 Everything runs on one thread, one after the other, and is judged once on the same test images. The
 plain CNN is what a tutorial would write: three convolutions with batch norm and pooling, the mean
