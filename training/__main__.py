@@ -10,10 +10,10 @@ from model.artifact.version import RepositoryError
 from training.command_line import app
 from training.errors import TrainingError
 from training.fit.stop import Interrupted
+from training.request import INTERRUPTED
 from training.settings.load import describe
 
 _FAILED = 2
-_INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -24,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (Interrupted, KeyboardInterrupt) as stopped:
         hint = "; go on with --resume" if given[:1] == ["fit"] else ""
         _complain(f"{str(stopped) or 'stopped'}{hint}")
-        return _INTERRUPTED
+        return INTERRUPTED
     except CycloptsError as error:
         _complain(_usage(error))
         return _FAILED

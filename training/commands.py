@@ -1,5 +1,6 @@
 """What each command of `goodserve-train` does."""
 
+import logging
 import sys
 from pathlib import Path
 
@@ -15,13 +16,17 @@ from training.data.load import count_pictures, load_dataset
 from training.data.split import split_validation
 from training.errors import ConfigError, DataError
 from training.fit.interim import interim_model
-from training.fit.progress import Silent, Terminal
+from training.fit.progress import Progress, Silent, Terminal
 from training.fit.start import resume_run, start_run
+from training.fit.stop import Interrupted
+from training.parallel.followed import FollowedRun
+from training.parallel.group import Group
+from training.parallel.together import joined
 from training.publish.conformal import calibrated
 from training.publish.publishing import Published, publish_export, write_export
 from training.publish.target import Publication, Target
 from training.publish.validation import validation_images
-from training.request import EXPORT_FOLDER, FitRequest
+from training.request import EXPORT_FOLDER, INTERRUPTED, FitRequest
 from training.results.html.page import write_page
 from training.results.loggers.load import load_loggers
 from training.results.measure import read_goodness, report_on
@@ -29,37 +34,70 @@ from training.results.run import Run
 from training.results.table import interim_lines, split_lines
 from training.results.trained import InterimModel, TrainedModel
 from training.settings.asked import new_settings, of_equal_length, resumed_settings
+from training.settings.fit import FitSettings
 from training.settings.values import Keep
 
 _COMPARED_IMAGES = 256
 
 
 def fit(request: FitRequest) -> None:
-    """Train; with a publication, export and publish what came of it."""
-    run = Run(request.folder, load_loggers(request.logs, request.folder))
-    if request.resume:
-        settings = resumed_settings(run.settings(), request.flags, request.config)
-    else:
-        settings = new_settings(request.flags, request.config, count_pictures)
-    target = request.publication.target(settings.data) if request.publication else None
-    if target is not None:
-        target.check()
-    progress = Silent() if request.quiet else Terminal()
-    if settings.preset is not None:
-        progress.say(f"preset {settings.preset}")
-    optimiser = settings.optimiser
-    progress.say(f"batches of {optimiser.batch_size}, {optimiser.epochs or 'any number of'} epochs")
-    if request.resume:
-        if run.is_finished() and settings == run.settings():
+    """Train; with a publication, export and publish what came of it.
+
+    Where torchrun has started several processes, all of them train, and the leader does the rest.
+    """
+    with joined() as group:
+        if not group.is_leader:
+            _follow(request, group)
+            return
+        run = Run(request.folder, load_loggers(request.logs, request.folder))
+        settings = _asked(request, run)
+        target = request.publication.target(settings.data) if request.publication else None
+        if target is not None:
+            target.check()
+        progress = Silent() if request.quiet else Terminal()
+        if settings.preset is not None:
+            progress.say(f"preset {settings.preset}")
+        optimiser = settings.optimiser
+        epochs = optimiser.epochs or "any number of"
+        progress.say(f"batches of {optimiser.batch_size}, {epochs} epochs")
+        if request.resume and run.is_finished() and settings == run.settings():
             print(f"{request.folder} is trained already")
-        resume_run(run, progress, settings=settings)
-    else:
-        start_run(settings, run, progress)
+        _train(request, settings, run, progress, group)
     progress.say(f"report {write_page(run)}")
     if target is not None:
         out = request.folder / EXPORT_FOLDER
         export(request.folder, out)
         _publish(out, target)
+
+
+def _asked(request: FitRequest, run: Run) -> FitSettings:
+    """Give the settings of the run that is asked for, new or old."""
+    if request.resume:
+        return resumed_settings(run.settings(), request.flags, request.config)
+    return new_settings(request.flags, request.config, count_pictures)
+
+
+def _train(
+    request: FitRequest, settings: FitSettings | None, run: Run, progress: Progress, group: Group
+) -> None:
+    """Train by the leader's settings."""
+    told = group.told(lambda: settings)
+    assert told is not None  # noqa: S101  the leader has them
+    if request.resume:
+        resume_run(run, progress, settings=told, group=group)
+    else:
+        start_run(told, run, progress, group=group)
+
+
+def _follow(request: FitRequest, group: Group) -> None:
+    """Train beside the leader, who alone reads what is asked, writes, and speaks."""
+    # The leader warns of the same.
+    logging.getLogger("goodserve").setLevel(logging.ERROR)
+    try:
+        _train(request, None, FollowedRun(request.folder), Silent(), group)
+    except Interrupted:
+        # The leader says where the run stopped.
+        raise SystemExit(INTERRUPTED) from None
 
 
 def compare(request: FitRequest, options: CompareOptions) -> None:

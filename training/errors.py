@@ -5,7 +5,7 @@ TrainingError
 ├── DataError         a data set is missing, damaged or too small
 ├── CheckpointError   a run cannot be started, read or resumed
 ├── DivergenceError   a loss is no number any more
-├── LostProcessError  a process of a comparison ended without an answer
+├── LostProcessError  a process of a comparison or of a run ended without an answer
 └── ExportError       the exported model does not say what the trained one says
 """
 
@@ -27,7 +27,7 @@ class CheckpointError(TrainingError):
 
 
 class LostProcessError(TrainingError):
-    """A process of a comparison ended without an answer."""
+    """A process of a comparison or of a run of several ended without an answer."""
 
 
 class DivergenceError(TrainingError):

@@ -8,6 +8,8 @@ from typing import Any
 from training.publish.target import Publication
 
 EXPORT_FOLDER = "export"
+# The exit status of a run that was asked to stop.
+INTERRUPTED = 130
 
 
 @dataclass(frozen=True)

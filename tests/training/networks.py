@@ -10,6 +10,7 @@ from model.network.stack import ForwardForwardNetwork
 from training.fit.step import LocalUpdate
 from training.objective.objective import Objective
 from training.objective.terms import TERMS, Terms
+from training.parallel.group import ALONE, Group
 from training.settings.sections import ObjectiveSettings, OptimiserSettings
 
 
@@ -30,6 +31,7 @@ def learner(
     of: ForwardForwardNetwork,
     objective: ObjectiveSettings | None = None,
     terms: Terms = TERMS,
+    group: Group = ALONE,
     **changes: Any,
 ) -> LocalUpdate:
     """Make a network learn at a constant rate of 0.01, with the default terms from the start."""
@@ -37,4 +39,4 @@ def learner(
     settings = OptimiserSettings.model_validate(usual | changes)
     regularisers = {name: {"warmup": 0.0} for name in ("entropy", "orthogonality")}
     asked = objective or ObjectiveSettings.model_validate({"terms": regularisers})
-    return LocalUpdate(of, settings, Objective(asked, terms))
+    return LocalUpdate(of, settings, Objective(asked, terms), group=group)

@@ -9,6 +9,7 @@ from model.network.stack import ForwardForwardNetwork
 from training.data.dataset import Dataset, Split
 from training.fit.calibration import calibrate
 from training.fit.divergence import refuse_broken_goodness
+from training.parallel.group import ALONE, Group
 from training.results.answers import RunAnswers
 from training.results.measure import (
     answers_on,
@@ -43,14 +44,16 @@ class History(NamedTuple):
 
 
 def validate(
-    network: ForwardForwardNetwork, split: Split, device: torch.device
+    network: ForwardForwardNetwork, split: Split, device: torch.device, group: Group = ALONE
 ) -> tuple[Calibration, SplitReport]:
-    """Calibrate a network on the validation split, and report on it there.
+    """Calibrate a network on the validation split, of which each process reads a part.
 
     Raises:
         DivergenceError: a layer gives no numbers.
     """
-    return _calibrated(network, read_goodness(network, split, device), split)
+    share = group.share(len(split))
+    own = read_goodness(network, split.part(share.start, share.stop), device)
+    return _calibrated(network, group.gathered(own, len(split)), split)
 
 
 def interim_report(

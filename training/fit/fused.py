@@ -13,6 +13,8 @@ import torch.nn.functional as F  # noqa: N812  torch's own convention
 from torch import Tensor, nn
 
 from model.network.block import ForwardForwardBlock
+from training.parallel.collectives import summed
+from training.parallel.norm import GlobalBatchNorm2d
 
 # On grids this small, nine products of matrices beat the convolution library's weight gradient
 # (4 x 4 positions, 250 images, 320 to 256 channels: 11 ms instead of 38, one thread of a Xeon).
@@ -111,12 +113,12 @@ class _NormalisedMeans(torch.autograd.Function):
         regions: tuple[int, int],
     ) -> tuple[Tensor, Tensor]:
         down, across = regions
-        norm.get_buffer("num_batches_tracked").add_(1)
-        running = norm.get_buffer("running_mean"), norm.get_buffer("running_var")
-        momentum = 0.1 if norm.momentum is None else norm.momentum
-        normalised, mean, inverse = torch.native_batch_norm(
-            raw, weight, bias, *running, training=True, momentum=momentum, eps=norm.eps
-        )
+        ctx.is_share = isinstance(norm, GlobalBatchNorm2d)
+        if isinstance(norm, GlobalBatchNorm2d):
+            normalised, mean, inverse, ctx.count = norm.normalised(raw)
+        else:
+            normalised, mean, inverse = _batch_norm(raw, weight, bias, norm)
+            ctx.count = raw.numel() // raw.shape[1]
         activity = normalised.relu_()
         window = raw.shape[2] // down, raw.shape[3] // across
         is_active = activity.sign()
@@ -131,14 +133,15 @@ class _NormalisedMeans(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
         raw, is_active, means, share, mean, inverse, weight, bias = ctx.saved_tensors
         per_region = gradients[0].view(means.shape)
-        to_bias = (per_region * share).sum((0, 2, 3))
+        to_bias, to_activity = ((per_region * read).sum((0, 2, 3)) for read in (share, means))
+        if ctx.is_share:
+            to_bias, to_activity = summed(torch.stack([to_bias, to_activity])).unbind(0)
         # An active position is weight * x + bias: so the sum of x follows from the sum of y. A
         # weight of exactly 0 would hide x; it then keeps its place for a step.
-        whole = (per_region * means).sum((0, 2, 3)) - bias * to_bias
+        whole = to_activity - bias * to_bias
         to_weight = torch.where(weight == 0, 0.0, whole / weight)
-        count = raw.numel() // raw.shape[1]
-        slope = -weight * inverse.square() * to_weight / count
-        offset = -weight * inverse * to_bias / count - slope * mean
+        slope = -weight * inverse.square() * to_weight / ctx.count
+        offset = -weight * inverse * to_bias / ctx.count - slope * mean
         down, across = ctx.window
         scaled = per_region * (weight * inverse / (down * across))[:, None, None]
         # In place: nobody reads the raw values again, and a fifth array of an activity's size
@@ -150,6 +153,18 @@ class _NormalisedMeans(torch.autograd.Function):
             _positions(scaled.to(raw.dtype))[:, :, None, :, None],
         )
         return to_raw.permute(0, 3, 1, 2), to_weight, to_bias, None, None
+
+
+def _batch_norm(
+    raw: Tensor, weight: Tensor, bias: Tensor, norm: nn.BatchNorm2d
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Normalise a batch; give mean and inverse deviation too, and move the running statistics."""
+    norm.get_buffer("num_batches_tracked").add_(1)
+    running = norm.get_buffer("running_mean"), norm.get_buffer("running_var")
+    momentum = 0.1 if norm.momentum is None else norm.momentum
+    return torch.native_batch_norm(
+        raw, weight, bias, *running, training=True, momentum=momentum, eps=norm.eps
+    )
 
 
 def _positions(x: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ from training.fit.step import LocalUpdate
 from training.initial.read import TrainedLayers
 from training.initial.take_over import take_over
 from training.objective.objective import Moment, Objective
+from training.parallel.group import ALONE, Group
 from training.settings.fit import FitSettings
 
 
@@ -29,7 +30,12 @@ class Learner:
     """
 
     def __init__(
-        self, settings: FitSettings, batches: Batches, num_classes: int, objective: Objective
+        self,
+        settings: FitSettings,
+        batches: Batches,
+        num_classes: int,
+        objective: Objective,
+        group: Group = ALONE,
     ) -> None:
         """Draw the initial weights.
 
@@ -43,7 +49,8 @@ class Learner:
             memory_format=torch.channels_last  # type: ignore[call-overload]
         )
         precision = settings.run.precision
-        self._update = LocalUpdate(self.network, settings.optimiser, objective, precision)
+        self._update = LocalUpdate(self.network, settings.optimiser, objective, precision, group)
+        self._group = group
         self._batches = batches
         self._watch = DivergenceWatch()
         self._cache: CachedPrefix | None = None
@@ -84,19 +91,20 @@ class Learner:
         self._watch.see(losses, self.position)
 
     def _passed(self, indices: Tensor) -> tuple[Passed, Tensor]:
-        """Give what the frozen layers make of a batch, and its labels `(N,)`."""
+        """Give what the frozen layers make of this process' share, and all labels `(N,)`."""
         if not self._has_begun:
-            self._cache = cached_prefix(self._update.frozen, self._batches, self.device)
+            sharers = self._group.size
+            self._cache = cached_prefix(self._update.frozen, self._batches, self.device, sharers)
             self._has_begun = True
         epoch, step, _ = self.position
+        labels = self._batches.train.labels[indices].to(self.device)
+        share = self._group.share(len(indices))
         if self._cache is None:
-            batch = self._batches.augmented(indices, epoch, step).to(self.device)
-            return self._update.frozen(batch.images), batch.labels
-        mirrored = self._batches.mirrored(len(indices), epoch, step)
-        labels = self._batches.train.labels[indices]
-        return self._cache(indices.to(self.device), mirrored.to(self.device)), labels.to(
-            self.device
-        )
+            # All are augmented, so that each image comes out as it would in one process.
+            images = share.of(self._batches.augmented(indices, epoch, step).images)
+            return self._update.frozen(images.to(self.device)), labels
+        mirrored = share.of(self._batches.mirrored(len(indices), epoch, step))
+        return self._cache(share.of(indices).to(self.device), mirrored.to(self.device)), labels
 
     def take_over(self, trained: TrainedLayers, freeze: int) -> int:
         """Begin with layers that were trained before; return how many could be taken over.

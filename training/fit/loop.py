@@ -18,6 +18,7 @@ from training.fit.progress import Extent, Progress
 from training.fit.stop import StopRequest, stop_on_signals
 from training.initial.read import read_layers
 from training.objective.objective import Objective
+from training.parallel.group import ALONE, Group
 from training.results.checkpoint import Checkpoint
 from training.results.measure import layer_reports
 from training.results.report import EpochReport
@@ -38,6 +39,7 @@ class Trainer:
         progress: Progress,
         objective: Objective,
         clock: Clock,
+        group: Group = ALONE,
     ) -> None:
         """Split the data and draw the initial weights.
 
@@ -49,11 +51,12 @@ class Trainer:
         self._dataset = dataset
         self._run = run
         self._progress = progress
-        self._fingerprint = dataset.fingerprint()
+        self._group = group
+        self._fingerprint = _same_everywhere(dataset.fingerprint(), data.source, group)
         train, self._validation = split_validation(dataset, data.validation_fraction, seed)
         batches = dealt(settings, train, dataset)
         batch_size = batches.size
-        self._learner = Learner(settings, batches, len(dataset.labels), objective)
+        self._learner = Learner(settings, batches, len(dataset.labels), objective, group)
         self._extent = Extent(batches.steps, settings.optimiser.epochs, batch_size)
         self._length = Length.of(settings.optimiser, batches.steps)
         self._keeper = Keeper(run, self._fingerprint)
@@ -64,6 +67,12 @@ class Trainer:
             message = (
                 f"{len(train)} images to learn from are less than a batch of {batch_size}; "
                 "lower batch_size"
+            )
+            raise DataError(message)
+        if min(batch_size, len(self._validation)) < group.size:
+            message = (
+                f"{group.size} processes cannot share a batch of {batch_size} and "
+                f"{len(self._validation)} validation images; start fewer"
             )
             raise DataError(message)
         tell_splits(dataset, train, self._validation, progress.say)
@@ -101,7 +110,8 @@ class Trainer:
         initial, freeze = self._settings.network.initial, self._settings.optimiser.freeze
         if initial is None:
             return
-        taken = self._learner.take_over(read_layers(Path(initial)), freeze)
+        trained = self._group.told(lambda: read_layers(Path(initial)))
+        taken = self._learner.take_over(trained, freeze)
         names = ", ".join(block.spec.name for block in self._learner.network.layers()[:taken])
         self._progress.say(f"starts with {names} of {initial}")
 
@@ -117,7 +127,7 @@ class Trainer:
             Interrupted: SIGINT or SIGTERM came; the checkpoint holds the step it came at.
             DivergenceError: a loss is no number any more; the last checkpoint is as it was.
         """
-        with denormals_flushed(), stop_on_signals() as stop:
+        with denormals_flushed(), stop_on_signals(self._group.any) as stop:
             while self.end() is None:
                 self._train_epoch(stop)
                 if self._learner.is_epoch_over:
@@ -126,7 +136,9 @@ class Trainer:
             if self._learner.position.step:
                 self._close_part()
                 stop.answer("stopped when its time was over")
-        return self._finish()
+        # Asked before: the leader finishes alone, and the time is told to all.
+        reason = self.end()
+        return self._group.told(lambda: self._finish(reason))
 
     def _train_epoch(self, stop: StopRequest) -> None:
         self._learner.network.train()
@@ -178,7 +190,7 @@ class Trainer:
         images = (learner.position.step - first_step) * self._extent.batch_size
         learner.refuse_divergence()
         with self._budget.validating():
-            found = validate(learner.network, self._validation, learner.device)
+            found = validate(learner.network, self._validation, learner.device, self._group)
         report = EpochReport(
             epoch=learner.position.epoch + 1,
             seconds=round(seconds, 1),
@@ -191,12 +203,14 @@ class Trainer:
                 layer.assignment_entropy for layer in layer_reports(learner.network)
             ),
         )
+        # The leader's: on unlike machines the others' may differ in the last bit.
+        report = self._group.told(lambda: report)
         self._epochs = (*self._epochs, report)
         self._keeper.see(report, learner.network)
         self._progress.say(epoch_line(report, self._settings.optimiser.epochs))
         return report
 
-    def _finish(self) -> TrainedModel:
+    def _finish(self, reason: str | None) -> TrainedModel:
         """Calibrate in float32 on the CPU, test, store."""
         network = self._learner.to_cpu()
         kept = self._keeper.put_back(network) if self._settings.optimiser.keep == "best" else None
@@ -207,7 +221,7 @@ class Trainer:
         self._run.log.test(report.test)
         self._run.save_answers(answers)
         self._run.save_model(trained)
-        self._progress.say(f"{self.end()}; epoch {report.kept_epoch} is kept")
+        self._progress.say(f"{reason}; epoch {report.kept_epoch} is kept")
         self._progress.say("\n".join(end_lines(report)))
         return trained
 
@@ -220,3 +234,15 @@ class Trainer:
         self._run.save(
             Checkpoint(epoch, step, loss_sum, network, optimizers, *past, seconds=self._saved_s)
         )
+
+
+def _same_everywhere(fingerprint: str, source: str, group: Group) -> str:
+    """Make sure that every process reads the same data; give their fingerprint.
+
+    Raises:
+        DataError: this process' data are not the leader's.
+    """
+    if group.told(lambda: fingerprint) != fingerprint:
+        message = f"{source} is not the same here as where the leading process runs; copy it anew"
+        raise DataError(message)
+    return fingerprint

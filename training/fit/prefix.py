@@ -55,7 +55,7 @@ class CachedPrefix:
 
 
 def cached_prefix(
-    frozen: Callable[[Tensor], Passed], batches: Batches, device: torch.device
+    frozen: Callable[[Tensor], Passed], batches: Batches, device: torch.device, sharers: int = 1
 ) -> CachedPrefix | None:
     """Pass every training image through the frozen layers, once in each form.
 
@@ -63,6 +63,7 @@ def cached_prefix(
         frozen: gives what those layers make of `(N, H, W, 3)` uint8 images.
         batches: the images, and in which forms they come.
         device: where they are passed through, and kept.
+        sharers: processes that do the same, at most so many in the same memory.
 
     Returns:
         None where no layer is frozen, where chance gives an image too many forms, or where the
@@ -73,7 +74,7 @@ def cached_prefix(
     if forms is None or not example.means:
         return None
     per_image = sum(tensor.nbytes for tensor in (example.x, *example.means))
-    if per_image * len(batches.train) * forms > _SHARE * _free_bytes(device):
+    if per_image * len(batches.train) * forms > _SHARE * _free_bytes(device) / sharers:
         return None
     plain = _all_passed(frozen, batches, device, mirror=False)
     if forms == 1:

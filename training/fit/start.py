@@ -1,5 +1,6 @@
 """Starting a run and going on with one: one writer in a folder, machine and data as they were."""
 
+import functools
 import time
 
 from training.data.load import load_dataset
@@ -10,6 +11,7 @@ from training.fit.loop import Trainer
 from training.fit.progress import Progress, Silent
 from training.objective.objective import Objective
 from training.objective.terms import TERMS, Terms
+from training.parallel.group import ALONE, Group
 from training.results.run import Run
 from training.results.trained import TrainedModel
 from training.settings.fit import FitSettings
@@ -17,12 +19,13 @@ from training.settings.fit import FitSettings
 _SILENT = Silent()
 
 
-def start_run(
+def start_run(  # noqa: PLR0913, PLR0917  what a run is made of
     settings: FitSettings,
     run: Run,
     progress: Progress = _SILENT,
     terms: Terms = TERMS,
     clock: Clock = time.monotonic,
+    group: Group = ALONE,
 ) -> TrainedModel:
     """Train a network in a new run.
 
@@ -32,27 +35,29 @@ def start_run(
         progress: is told what happens.
         terms: what the objective's settings may name.
         clock: gives seconds, for a run whose time is limited.
+        group: the processes that train it together; each calls this.
 
     Raises:
         Interrupted: SIGINT or SIGTERM came; the checkpoint holds the step it came at.
         TrainingError: settings, data or folder do not allow it.
     """
     run.refuse_existing()
-    settings = _resolved(settings)
+    settings = _resolved(settings, group)
     # The folder is made last: what cannot start leaves nothing behind.
-    trainer = _trainer(settings, run, progress, terms, clock)
+    trainer = _trainer(settings, run, progress, terms, clock, group)
     trainer.restore(None)
     with run.only_writer():
         run.start(settings)
         return trainer.train()
 
 
-def resume_run(
+def resume_run(  # noqa: PLR0913, PLR0917  what a run is made of
     run: Run,
     progress: Progress = _SILENT,
     terms: Terms = TERMS,
     settings: FitSettings | None = None,
     clock: Clock = time.monotonic,
+    group: Group = ALONE,
 ) -> TrainedModel:
     """Go on where a run stopped, or beyond its end; a finished one is only read.
 
@@ -62,20 +67,21 @@ def resume_run(
         terms: what the objective's settings may name.
         settings: of another length than the run's own, to make it longer; None keeps them.
         clock: gives seconds, for a run whose time is limited.
+        group: the processes that train it together, however many did before; each calls this.
 
     Raises:
         Interrupted: SIGINT or SIGTERM came; the checkpoint holds the step it came at.
         TrainingError: there is no run, another process is training in it, its data or device
             are not as they were, or the new length leaves nothing to train.
     """
-    stored = run.settings()
+    stored = group.told(run.settings)
     with run.only_writer():
         is_changed = settings is not None and settings != stored
-        if run.is_finished() and not is_changed:
-            return run.load_model()
-        settings = _resolved(settings or stored)
-        trainer = _trainer(settings, run, progress, terms, clock)
-        checkpoint = run.load()
+        if group.told(run.is_finished) and not is_changed:
+            return group.told(run.load_model)
+        settings = _resolved(settings or stored, group)
+        trainer = _trainer(settings, run, progress, terms, clock, group)
+        checkpoint = group.told(run.load)
         trainer.restore(checkpoint)
         if is_changed:
             _refuse_nothing_left(trainer)
@@ -84,8 +90,8 @@ def resume_run(
         return trainer.train()
 
 
-def _resolved(settings: FitSettings) -> FitSettings:
-    return settings.model_copy(update={"run": resolve(settings.run)})
+def _resolved(settings: FitSettings, group: Group) -> FitSettings:
+    return group.told(lambda: settings.model_copy(update={"run": resolve(settings.run)}))
 
 
 def _refuse_nothing_left(trainer: Trainer) -> None:
@@ -95,10 +101,13 @@ def _refuse_nothing_left(trainer: Trainer) -> None:
         raise CheckpointError(message)
 
 
-def _trainer(
-    settings: FitSettings, run: Run, progress: Progress, terms: Terms, clock: Clock
+def _trainer(  # noqa: PLR0913, PLR0917  what a run is made of
+    settings: FitSettings, run: Run, progress: Progress, terms: Terms, clock: Clock, group: Group
 ) -> Trainer:
     make_deterministic(settings.run)
     objective = Objective(settings.objective, terms)
-    dataset = load_dataset(settings.data, settings.run.seed, progress.say)
-    return Trainer(settings, dataset, run, progress, objective, clock)
+    seed = settings.run.seed
+    dataset = group.in_turn(lambda: load_dataset(settings.data, seed, progress.say))
+    # The leader's time, so that no process ends before the others.
+    told_time = functools.partial(group.told, clock)
+    return Trainer(settings, dataset, run, progress, objective, told_time, group)

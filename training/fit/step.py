@@ -1,5 +1,6 @@
 """One layer-local step: every layer learns from its own loss, and owns its own optimizer."""
 
+import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -15,6 +16,7 @@ from training.fit.optimiser import layer_moment, layer_optimizer, learning_rate,
 from training.fit.prefix import Passed
 from training.objective.objective import Moment, Objective
 from training.objective.view import LayerView
+from training.parallel.group import ALONE, Group
 from training.settings.sections import OptimiserSettings
 
 
@@ -27,8 +29,11 @@ class LocalUpdate:
         settings: OptimiserSettings,
         objective: Objective,
         precision: str = "float32",
+        group: Group = ALONE,
     ) -> None:
         """Give each layer an AdamW of its own."""
+        group.join(network)
+        self._group = group
         self._network = network
         self._layers = network.layers()
         self._settings = settings
@@ -41,12 +46,12 @@ class LocalUpdate:
         """Let every layer that still learns do so from one batch.
 
         Args:
-            images: `(N, H, W, 3)`, uint8.
-            labels: `(N,)`, int64.
+            images: `(n, H, W, 3)`, uint8: this process' share of the batch, or all N of it.
+            labels: `(N,)`, int64, of the whole batch.
             at: the place in the run, which decides rates and weights.
 
         Returns:
-            `(L,)`, each layer's local loss in nats, detached.
+            `(L,)`, each layer's local loss in nats on the whole batch, detached.
         """
         return self.step_passed(self.frozen(images), labels, at)
 
@@ -71,12 +76,12 @@ class LocalUpdate:
         Of a layer that `freeze` names only the readout learns.
 
         Args:
-            passed: what `frozen` gave.
-            labels: `(N,)`, int64.
+            passed: what `frozen` gave of this process' share of the batch.
+            labels: `(N,)`, int64, of the whole batch.
             at: the place in the run, which decides rates and weights.
 
         Returns:
-            `(L,)`, each layer's local loss in nats, detached.
+            `(L,)`, each layer's local loss in nats on the whole batch, detached.
         """
         x, frozen = passed.x, self._settings.freeze
         losses = [
@@ -95,16 +100,17 @@ class LocalUpdate:
                 x = block.prepared(x)
                 x, loss = self._step_layer(block, optimizer, x, labels, at)
             losses.append(loss)
+        self._group.settle()
         return torch.stack(losses)
 
     def _step_readout(self, number: int, means: Tensor, labels: Tensor, at: Moment) -> Tensor:
-        """Step the readout of a frozen layer by its means `(N, D)`; return its loss, detached."""
+        """Step the readout of a frozen layer by its means `(n, D)`; return its loss, detached."""
         block, optimizer = self._layers[number], self._optimizers[number]
         block.begin_epoch(at.epoch)
         set_rate(optimizer, learning_rate(self._settings, at))
-        loss = self._objective(view_of(block, means, labels), at)
+        loss = self._loss(block, means, labels, at)
         if loss.requires_grad:  # a fixed assignment, read plainly, has nothing to learn
-            self._move(block, optimizer, loss)
+            self._learn(block, optimizer, loss)
         return loss.detach()
 
     def _step_layer(
@@ -117,16 +123,27 @@ class LocalUpdate:
     ) -> tuple[Tensor, Tensor]:
         """Step one layer; return what it passes on and its loss, both detached."""
         means, activity = self._pass(block, prepared)
-        loss = self._objective(view_of(block, means, labels), at)
-        self._move(block, optimizer, loss)
+        loss = self._loss(block, means, labels, at)
+        self._learn(block, optimizer, loss)
         # What is passed on is the activity before the step: the one after needs another forward.
         return block.pass_on(activity, prepared), loss.detach()
 
-    def _move(
+    def _loss(
+        self, block: ForwardForwardBlock, means: Tensor, labels: Tensor, at: Moment
+    ) -> Tensor:
+        """Work out a layer's loss on the whole batch, whichever share the means `(n, D)` are of."""
+        every = self._group.gathered(means, len(labels))
+        return self._objective(view_of(block, every, labels), at)
+
+    def _learn(
         self, block: ForwardForwardBlock, optimizer: torch.optim.Optimizer, loss: Tensor
     ) -> None:
-        """Take one step down a layer's loss."""
+        """Take one step down a layer's loss, when the gradients are those of the whole batch."""
         loss.backward()  # type: ignore[no-untyped-call]
+        self._group.add_up(block, functools.partial(self._move, block, optimizer))
+
+    def _move(self, block: ForwardForwardBlock, optimizer: torch.optim.Optimizer) -> None:
+        """Move a layer's weights by its gradients, and drop these."""
         if self._settings.max_gradient_norm is not None:
             nn.utils.clip_grad_norm_(block.parameters(), self._settings.max_gradient_norm)
         optimizer.step()
@@ -147,7 +164,7 @@ class LocalUpdate:
         """Pass a batch through a layer that no longer learns, nor moves its statistics."""
         with torch.no_grad(), in_evaluation(block):
             passed, means = _evaluated(block, x)
-            loss = self._objective(view_of(block, means, labels), at)
+            loss = self._loss(block, means, labels, at)
         return passed, loss
 
     def state_dict(self) -> list[dict[str, Any]]:

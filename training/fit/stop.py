@@ -1,7 +1,7 @@
 """Ctrl-C and SIGTERM as a request that training answers at the end of a step."""
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -13,13 +13,19 @@ class Interrupted(Exception):  # noqa: N818  it is no error: the run can be resu
 class StopRequest:
     """Remembers that a signal asked the run to stop."""
 
-    def __init__(self) -> None:
-        """Begin with nothing asked."""
-        self.is_set = False
+    def __init__(self, agreed: Callable[[bool], bool]) -> None:
+        """Begin with nothing asked; `agreed` tells whether any process of the run was asked."""
+        self._agreed = agreed
+        self._is_asked = False
 
     def __call__(self, _signal: int, _frame: FrameType | None) -> None:
         """Take a signal."""
-        self.is_set = True
+        self._is_asked = True
+
+    @property
+    def is_set(self) -> bool:
+        """Whether the run is to stop."""
+        return self._agreed(self._is_asked)
 
     def answer(self, message: str) -> None:
         """Stop if that was asked for.
@@ -32,9 +38,9 @@ class StopRequest:
 
 
 @contextmanager
-def stop_on_signals() -> Iterator[StopRequest]:
+def stop_on_signals(agreed: Callable[[bool], bool]) -> Iterator[StopRequest]:
     """Turn SIGINT and SIGTERM into a request that the loop answers after its step."""
-    stop = StopRequest()
+    stop = StopRequest(agreed)
     kept = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield stop

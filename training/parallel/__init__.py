@@ -1,0 +1,1 @@
+"""One network trained by several processes, as one process would train it."""
