@@ -21,6 +21,7 @@ from model.artifact.version import VersionId
 from service.layout import Layout
 from service.metrics import Metrics
 from service.predict.anytime import Depth, Early
+from service.predict.apart import run_apart
 from service.predict.decode import Decode, Decoder, ImageLimits
 from service.predict.health import Health
 from service.predict.lane import Lane, LaneParts
@@ -33,6 +34,9 @@ from service.predict.worker import Crew
 from service.settings import Settings
 
 log = logging.getLogger("goodserve")
+
+
+_FIRST_LOOK_S = 10.0
 
 
 class Placement(NamedTuple):
@@ -55,10 +59,14 @@ class Engine:
     @asynccontextmanager
     async def running(self, poll_interval_s: float) -> AsyncIterator[None]:
         """Load the active version, then keep in step with the repository while the block lasts."""
-        await self.watcher.look()
+        # Not for longer: whoever watches over the process wants to hear from it.
+        first = asyncio.create_task(self.watcher.look())
+        await asyncio.wait({first}, timeout=_FIRST_LOOK_S)
+        if first.done():
+            first.result()
         if self.lanes.active is None:
             log.warning("%s has no version to serve yet; waiting", self.repository.root)
-        watch = partial(self.watcher.watch, poll_interval_s)
+        watch = partial(self._watch, first, poll_interval_s)
         tasks = [
             asyncio.create_task(self.health.keep_running("watcher", watch)),
             asyncio.create_task(self.health.keep_running("health", self.health.watch)),
@@ -66,10 +74,16 @@ class Engine:
         try:
             yield
         finally:
+            tasks.append(first)
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             self.lanes.close()
+
+    async def _watch(self, first: asyncio.Task[None], poll_interval_s: float) -> None:
+        """Go on looking once the first look has ended."""
+        await asyncio.wait({first})
+        await self.watcher.watch(poll_interval_s)
 
 
 def build_engine(
@@ -106,7 +120,7 @@ def build_engine(
     load = partial(load_version, repository, open_session=opener, sizes=sizes, further=further)
 
     async def open_lane(wanted: VersionId) -> Lane:
-        version = await asyncio.to_thread(load, wanted)
+        version = await run_apart(partial(load, wanted), settings.load_timeout_s)
         await asyncio.to_thread(release_freed_memory)
         return Lane(version, parts)
 

@@ -120,6 +120,9 @@ class Settings(BaseSettings):
         None, description="where several workers share their counts; serve makes it"
     )
     access_log: bool = Field(default=False, description="log a line per request")
+    load_timeout_s: float = Field(
+        60, gt=0, description="seconds in which a version must be loaded and checked, or is refused"
+    )
     log_format: Literal["text", "json"] = Field(
         "text", description="lines for people, or an object per line for programs"
     )

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, model_validator
 
-from model.artifact.files import sweep_aside, write_atomically
+from model.artifact.files import read_regular, sweep_aside, write_atomically
 from model.artifact.version import RepositoryError, UnknownVersionError, VersionId
 
 ACTIVE_FILE = "active.json"
@@ -165,12 +165,7 @@ def read_active(root: Path) -> Active | None:
     """
     path = root / ACTIVE_FILE
     try:
-        with path.open("rb") as file:
-            content = file.read(_MOST_BYTES + 1)
-        if len(content) > _MOST_BYTES:
-            message = f"{path} is no state of a repository: it has over {_MOST_BYTES:,} bytes"
-            raise RepositoryError(message)
-        return Active.model_validate_json(content)
+        return Active.model_validate_json(read_regular(path, root, _MOST_BYTES))
     except FileNotFoundError:
         return None
     except (OSError, ValidationError) as error:

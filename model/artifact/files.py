@@ -1,7 +1,9 @@
 """Files that appear whole or not at all, and last through a power cut; one writer at a time."""
 
+import errno
 import fcntl
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +28,33 @@ def write_atomically(path: Path, content: bytes, mode: int = 0o644) -> None:
             aside.unlink(missing_ok=True)
             raise
     sync_folder(path.parent)
+
+
+def read_regular(path: Path, root: Path, most: int | None = None) -> bytes:
+    """Read a file that others may have made: a regular one, that lies in a folder.
+
+    Links are followed as long as they stay in the folder. Nothing waits: a pipe without a writer
+    is refused, not read.
+
+    Args:
+        path: of the file.
+        root: the folder in which it must lie.
+        most: bytes that it may have; None: any number.
+
+    Raises:
+        OSError: it cannot be read, is no regular file, lies elsewhere, or is too large.
+    """
+    real = path.resolve(strict=True)
+    if not real.is_relative_to(root.resolve()):
+        raise OSError(errno.EPERM, f"it leads out of {root}", str(path))
+    descriptor = os.open(real, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as file:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError(errno.EINVAL, "it is no regular file", str(path))
+        if most is not None and found.st_size > most:
+            raise OSError(errno.EFBIG, f"it has over {most:,} bytes", str(path))
+        return file.read(found.st_size)
 
 
 def sweep_aside(path: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from model.artifact.files import sync_folder, write_atomically
+from model.artifact.files import read_regular, sync_folder, write_atomically
 from model.artifact.manifest import Manifest
 from model.artifact.version import (
     NAME_PATTERN,
@@ -25,6 +25,8 @@ from model.artifact.version import (
 MODEL_FILE = "model.onnx"
 MANIFEST_FILE = "manifest.json"
 
+# Far above what golden pictures and a thousand classes need.
+_MOST_MANIFEST_BYTES = 64 << 20
 _STAGING = ".staging-"
 
 
@@ -68,7 +70,8 @@ def read_manifest(root: Path, wanted: VersionId) -> Manifest:
     """
     folder = _folder(root, wanted)
     try:
-        return Manifest.model_validate_json((folder / MANIFEST_FILE).read_bytes())
+        content = read_regular(folder / MANIFEST_FILE, root, _MOST_MANIFEST_BYTES)
+        return Manifest.model_validate_json(content)
     except OSError as error:
         if error.errno == errno.ENOENT and not folder.exists():
             message = f"there is no version {wanted} in {root}"
@@ -106,7 +109,7 @@ def check_graphs(what: str, model: bytes, manifest: Manifest, graphs: Mapping[st
 
 def _read_graph(root: Path, wanted: VersionId, name: str) -> bytes:
     try:
-        return (_folder(root, wanted) / name).read_bytes()
+        return read_regular(_folder(root, wanted) / name, root)
     except OSError as error:
         message = f"{wanted} is incomplete: {name} cannot be read ({error.strerror})"
         raise BrokenVersionError(message) from error

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import os
 import time
 from collections.abc import Awaitable, Callable
@@ -192,6 +193,11 @@ class Watcher:
         except (RepositoryError, ContractError) as error:
             self._refuse(of, str(wanted), str(error), signature)
             return None
+        except TimeoutError:
+            # A thread is busy with it until the process ends: one is enough for the same files.
+            reason = "it was not loaded in time, and is not tried again until its files change"
+            self._refuse(of, str(wanted), reason, signature, math.inf)
+            return None
         except Exception as error:  # whatever it is, the old version goes on serving
             log.exception("loading %s failed", wanted)
             self._refuse(of, str(wanted), f"loading failed: {error!r}", signature)
@@ -205,11 +211,18 @@ class Watcher:
             return True
         return self._clock() >= refusal.retry_at
 
-    def _refuse(self, of: str, version: str, reason: str, signature: Signature) -> None:
+    def _refuse(
+        self,
+        of: str,
+        version: str,
+        reason: str,
+        signature: Signature,
+        retry_s: float = RETRY_S,
+    ) -> None:
         """Remember and log why a version does not serve; the same again is not logged again."""
         known = self.refusals.get(of)
         lane = self._lanes.of(Wanted(of)) or self._lanes.active
-        self.refusals[of] = Refusal(version, reason, signature, self._clock() + RETRY_S)
+        self.refusals[of] = Refusal(version, reason, signature, self._clock() + retry_s)
         self._lanes.why_none = reason
         if known is not None and (known.version, known.reason) == (version, reason):
             return
