@@ -20,7 +20,7 @@ from model.network.stack import ForwardForwardNetwork
 from training.data.dataset import Split
 from training.data.load import load_dataset
 from training.data.split import split_validation
-from training.publish.familiarity import learn_familiarity
+from training.results.familiarity import learn_familiarity
 from training.results.run import Run
 
 _BATCH = 250

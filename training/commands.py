@@ -137,7 +137,7 @@ def export(folder: Path, out: Path, state: Keep | None = None) -> None:
     A run that has not finished gives its best epoch, or another state, without a test accuracy.
     """
     from training.publish.export import export as export_model  # noqa: PLC0415  loads onnx
-    from training.publish.familiarity import learn_familiarity  # noqa: PLC0415  likewise
+    from training.results.familiarity import learn_familiarity  # noqa: PLC0415  likewise
 
     run = Run(folder)
     settings = run.settings()

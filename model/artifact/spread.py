@@ -30,6 +30,32 @@ def spread(cells: Floats, height: int, width: int, kind: Spread = "smooth") -> F
     return dealt
 
 
+def gathered(cells: Floats, height: int, width: int) -> Floats:
+    """Add the cells of maps up on a coarser grid.
+
+    Args:
+        cells: `(..., h, w)`, float32.
+        height: rows of the result, at most h.
+        width: columns of the result, at most w.
+
+    Returns:
+        `(..., height, width)`, float32; every map has the sum it had. A cell that lies across an
+        edge is cut there.
+    """
+    down, across = _overlaps(height, cells.shape[-2]), _overlaps(width, cells.shape[-1])
+    summed: Floats = (down @ cells.astype(np.float64) @ across.T).astype(np.float32)
+    return summed
+
+
+def _overlaps(size: int, cells: int) -> NDArray[np.float64]:
+    """`(size, cells)`: the part of each cell that lies in each position; columns sum to 1."""
+    edges = np.arange(size + 1) * cells / size
+    starts = np.arange(cells)
+    first = np.maximum(edges[:-1, None], starts)
+    last = np.minimum(edges[1:, None], starts + 1)
+    return np.asarray(np.clip(last - first, 0, None))
+
+
 @cache
 def _shares(size: int, cells: int, kind: Spread) -> NDArray[np.float64]:
     """`(size, cells)`: the part of each cell that each position gets; columns sum to 1."""

@@ -96,6 +96,22 @@ def channel_assignment(network: ForwardForwardNetwork) -> Tensor:
         return torch.cat(shares)
 
 
+def channel_weights(network: ForwardForwardNetwork) -> Tensor:
+    """Say how much each channel counts for each class: the sum over its regions.
+
+    Returns:
+        `(sum of C_l, K)`, float32, first layer first: what a class's score gains where all
+        regions of a channel are one standard deviation more active than usual.
+    """
+    weights = network.get_buffer("layer_weights")
+    with torch.no_grad():
+        gains = [
+            weight * torch.unflatten(block.class_weights(), 0, (block.spec.channels, -1)).sum(1)
+            for block, weight in zip(network.layers(), weights, strict=True)
+        ]
+        return torch.cat(gains)
+
+
 def _ranked(scores: Tensor) -> Tensor:
     """`(N, K, K)`: row r marks the class of rank r."""
     classes = scores.shape[1]

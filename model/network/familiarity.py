@@ -13,7 +13,7 @@ from model.network.block import Readout
 from model.network.stack import ForwardForwardNetwork
 
 # The first layer that sees more than edges; how an image looks is told best there.
-_LOOKED_AT = 1
+LOOKED_AT = 1
 
 
 class Look(NamedTuple):
@@ -31,7 +31,7 @@ class Look(NamedTuple):
 
 def look(network: ForwardForwardNetwork, readouts: Sequence[Readout]) -> Look:
     """Take from all layers' readouts what familiarity is read from."""
-    layer = min(_LOOKED_AT, len(readouts) - 1)
+    layer = min(LOOKED_AT, len(readouts) - 1)
     regions = (network.layers()[layer].spec.channels, -1)
     activity = torch.unflatten(readouts[layer].standardised, -1, regions).mean(-1)
     return Look(activity, readouts[-1].scaled_goodness)

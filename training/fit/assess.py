@@ -11,6 +11,9 @@ from training.fit.calibration import calibrate
 from training.fit.divergence import refuse_broken_goodness
 from training.parallel.group import ALONE, Group
 from training.results.answers import RunAnswers
+from training.results.channels import channels_of
+from training.results.examples import worst_classes
+from training.results.familiarity import learn_familiarity
 from training.results.measure import (
     answers_on,
     examples_of,
@@ -72,13 +75,18 @@ def interim_report(
 
 
 def final_report(
-    network: ForwardForwardNetwork, dataset: Dataset, validation: Split, history: History
+    network: ForwardForwardNetwork,
+    dataset: Dataset,
+    learned: Split,
+    validation: Split,
+    history: History,
 ) -> tuple[Report, RunAnswers]:
     """Calibrate a network for good, and read the test split for the first and only time.
 
     Args:
         network: on the CPU, float32: what is measured is what is stored and exported.
         dataset: with its test split.
+        learned: the images it learned from, which say what is familiar.
         validation: the images kept for calibration.
         history: of the run.
     """
@@ -86,10 +94,15 @@ def final_report(
     interim = _interim(network, dataset.labels, goodness, validation, history)
     tested, test = read_goodness(network, dataset.test, _CPU), dataset.test
     report = Report(**dict(interim), test=report_on(network, tested, test.labels))
+    validated = answers_on(network, goodness, validation.labels)
+    right = validated.scores.argmax(1) == validated.labels
+    shown = worst_classes(right, validated.labels, len(dataset.labels))
+    familiar = learn_familiarity(network, learned, validation, goodness[:, -1])
     return report, RunAnswers(
-        validation=answers_on(network, goodness, validation.labels),
+        validation=validated,
         test=answers_on(network, tested, test.labels),
-        examples=examples_of(network, goodness, validation),
+        examples=examples_of(network, goodness, validation, familiar),
+        channels=channels_of(network, validation, shown),
     )
 
 

@@ -54,6 +54,7 @@ class Trainer:
         self._group = group
         self._fingerprint = _same_everywhere(dataset.fingerprint(), data.source, group)
         train, self._validation = split_validation(dataset, data.validation_fraction, seed)
+        self._train = train
         batches = dealt(settings, train, dataset)
         batch_size = batches.size
         self._learner = Learner(settings, batches, len(dataset.labels), objective, group)
@@ -215,7 +216,8 @@ class Trainer:
         network = self._learner.to_cpu()
         kept = self._keeper.put_back(network) if self._settings.optimiser.keep == "best" else None
         history = History(self._epochs, kept or self._epochs[-1].epoch, self._fingerprint)
-        report, answers = final_report(network, self._dataset, self._validation, history)
+        splits = self._train, self._validation
+        report, answers = final_report(network, self._dataset, *splits, history)
         trained = TrainedModel(network, report)
         # In this order: a run killed in between writes the line again, for its log is cut back.
         self._run.log.test(report.test)

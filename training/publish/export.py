@@ -16,10 +16,10 @@ from training.errors import ExportError
 from training.publish.conformal import conformal_scale
 from training.publish.describe import describe_model
 from training.publish.evidence import check_parts, to_evidence
-from training.publish.familiarity import Familiar
 from training.publish.graph import to_onnx
 from training.publish.parity import check_parity
 from training.publish.runtime import onnx_graph, onnx_session
+from training.results.familiarity import Familiar
 from training.results.trained import InterimModel
 from training.settings.fit import FitSettings
 

@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 
 from model.artifact.files import write_atomically
 from training.errors import CheckpointError
+from training.results.channels import Channels
 from training.results.examples import Examples
 
-_FORMAT = 1
+# Format 1 has neither familiarity nor evidence of the examples, and no channels.
+_FORMAT, _READ = 2, {1, 2}
 
 
 @dataclass(frozen=True)
@@ -46,18 +48,22 @@ class RunAnswers:
         validation: on the images that chose layer weights and temperature.
         test: on the images that nothing was chosen by.
         examples: of the validation split; no test image is kept.
+        channels: the strongest ones, with patches of validation images; None in format 1.
     """
 
     validation: SplitAnswers
     test: SplitAnswers
     examples: Examples
+    channels: Channels | None = None
 
     def save(self, path: Path) -> None:
         """Replace the file, atomically."""
         parts = {
             f"{part}_{name}": array
             for part, holder in vars(self).items()
+            if holder is not None
             for name, array in vars(holder).items()
+            if array is not None
         }
         buffer = io.BytesIO()
         np.savez_compressed(buffer, allow_pickle=False, format=np.int64(_FORMAT), **parts)
@@ -74,13 +80,15 @@ class RunAnswers:
             # From memory: of a damaged file, numpy would leave its own handle open.
             with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
                 content = dict(file)
-            if content["format"] != _FORMAT:
+            if int(content["format"]) not in _READ:
                 message = f"{path} is of format {content['format']}, not {_FORMAT}"
                 raise CheckpointError(message)
+            channels = _part(content, "channels")
             return cls(
                 validation=SplitAnswers(**_part(content, "validation")),
                 test=SplitAnswers(**_part(content, "test")),
                 examples=Examples(**_part(content, "examples")),
+                channels=Channels(**channels) if channels else None,
             )
         # A damaged file raises by its first broken part: the archive, an array, or a name.
         except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:

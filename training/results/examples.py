@@ -3,7 +3,6 @@
 Axes: N images of the split, P chosen ones, L layers, K classes, H x W pixels.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,11 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-Kind = Literal["mistake", "typical", "unsure"]
+# A mistake is one of the surest of all images, wrong one of the surest of its class.
+Kind = Literal["mistake", "typical", "wrong", "unsure", "unfamiliar"]
 
 _MISTAKES = 12
 _PER_CLASS = 4
-# With more classes than these, only the ones that are answered worst are shown.
+# With more classes than these, half as many images of each are shown ...
+_FEW_CLASSES = 20
+# ... and with more than these, only the classes that are answered worst.
 _MOST_CLASSES = 50
 _LARGEST_SIDE = 64
 
@@ -29,12 +31,19 @@ class Examples:
         places: `(P,)`, int64: of each in the validation split.
         pictures: `(P, H, W, 3)`, uint8, no side above 64.
         contributions: `(P, L, K)`, float32, which summed over L are the scores.
+        familiarity: `(P,)`, float32, which percentage of the validation images is less familiar:
+            0 to 100; None in files of format 1.
+        evidence: `(P, 2, H, W)`, float32, the evidence for the answer and for the label, on the
+            grid of the pictures; a map summed is that class's score. None in files of format 1,
+            and where the network cannot show evidence.
     """
 
     kinds: NDArray[np.str_]
     places: NDArray[np.int64]
     pictures: NDArray[np.uint8]
     contributions: NDArray[np.float32]
+    familiarity: NDArray[np.float32] | None = None
+    evidence: NDArray[np.float32] | None = None
 
     def of(self, kind: Kind) -> list[int]:
         """List the rows of one kind, in the order in which they were chosen."""
@@ -42,30 +51,52 @@ class Examples:
 
 
 def choose(
-    probabilities: NDArray[np.float32], scores: NDArray[np.float32], labels: NDArray[np.int64]
+    probabilities: NDArray[np.float32],
+    scores: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    familiarity: NDArray[np.float32],
 ) -> list[tuple[Kind, int]]:
-    """Choose the surest mistakes, and of each class the most typical and the least sure images.
+    """Choose the surest mistakes, and of each class the images that are worth a look.
 
     Args:
         probabilities: `(N, K)`, rows sum to 1.
         scores: `(N, K)`.
         labels: `(N,)`, in `[0, K)`.
+        familiarity: `(N,)`, lower for what looks less like the images learned from.
 
     Returns:
         Kind and place of each. Typical is an image that is answered right with the widest margin
         of its score; least sure is one whose answer has the lowest probability, right or wrong.
     """
     confidence, right = probabilities.max(1), probabilities.argmax(1) == labels
-    wrong = np.flatnonzero(~right)
     chosen: list[tuple[Kind, int]] = []
-    chosen += [("mistake", int(n)) for n in _first(wrong, -confidence, _MISTAKES)]
+
+    def take(kind: Kind, among: NDArray[np.int64], by: NDArray[np.float32], count: int) -> None:
+        chosen.extend((kind, int(n)) for n in _first(among, by, count))
+
+    take("mistake", np.flatnonzero(~right), -confidence, _MISTAKES)
     # Probabilities of typical images all round to 1: the margin still tells them apart.
     margin = _margin(scores)
-    for k in _worst_classes(right, labels, probabilities.shape[1]):
+    classes = worst_classes(right, labels, probabilities.shape[1])
+    count = _PER_CLASS if len(classes) <= _FEW_CLASSES else _PER_CLASS // 2
+    for k in classes:
         own = np.flatnonzero(labels == k)
-        chosen += [("typical", int(n)) for n in _first(own[right[own]], -margin, _PER_CLASS)]
-        chosen += [("unsure", int(n)) for n in _first(own, confidence, _PER_CLASS)]
+        take("typical", own[right[own]], -margin, count)
+        take("wrong", own[~right[own]], -confidence, count)
+        take("unsure", own, confidence, count)
+        take("unfamiliar", own, familiarity, count)
     return chosen
+
+
+def worst_classes(
+    right: NDArray[np.bool_], labels: NDArray[np.int64], num_classes: int
+) -> list[int]:
+    """Give the classes that are shown, in their own order: at most 50, of the least accuracy."""
+    counts = np.bincount(labels, minlength=num_classes)
+    hits = np.bincount(labels[right], minlength=num_classes)
+    accuracy = np.where(counts > 0, hits / np.maximum(counts, 1), np.inf)
+    worst = np.argsort(accuracy, kind="stable")[:_MOST_CLASSES]
+    return sorted(worst.tolist())
 
 
 def shrunk(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -88,14 +119,3 @@ def _first(among: NDArray[np.int64], by: NDArray[np.float32], count: int) -> NDA
 def _margin(scores: NDArray[np.float32]) -> NDArray[np.float32]:
     best = np.sort(scores, axis=1)
     return best[:, -1] - best[:, -2]
-
-
-def _worst_classes(
-    right: NDArray[np.bool_], labels: NDArray[np.int64], num_classes: int
-) -> Iterator[int]:
-    """Give the classes in their own order, at most 50: those with the least accuracy."""
-    counts = np.bincount(labels, minlength=num_classes)
-    hits = np.bincount(labels[right], minlength=num_classes)
-    accuracy = np.where(counts > 0, hits / np.maximum(counts, 1), np.inf)
-    worst = np.argsort(accuracy, kind="stable")[:_MOST_CLASSES]
-    return (int(k) for k in sorted(worst))

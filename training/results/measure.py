@@ -9,7 +9,9 @@ from model.network.assignment import assignment_entropy
 from model.network.stack import ForwardForwardNetwork
 from training.data.dataset import Split
 from training.results.answers import SplitAnswers
+from training.results.evidence import evidence_maps
 from training.results.examples import Examples, choose, shrunk
+from training.results.familiarity import Familiar
 from training.results.report import LayerReport, SplitReport
 
 _BATCH = 500
@@ -62,22 +64,32 @@ def answers_on(network: ForwardForwardNetwork, goodness: Tensor, labels: Tensor)
     return SplitAnswers(network.combine(goodness).scores.numpy(), labels.numpy())
 
 
-def examples_of(network: ForwardForwardNetwork, goodness: Tensor, split: Split) -> Examples:
+def examples_of(
+    network: ForwardForwardNetwork, goodness: Tensor, split: Split, familiar: Familiar
+) -> Examples:
     """Choose images of a split that are worth a look, and keep small pictures of them.
 
     Args:
         network: calibrated, on the CPU.
         goodness: `(N, L, K)`, as `read_goodness` gave it.
         split: whose images they are.
+        familiar: learned with this split as the validation images.
     """
     said = network.combine(goodness)
-    chosen = choose(said.probabilities.numpy(), said.scores.numpy(), split.labels.numpy())
+    probabilities, scores = said.probabilities.numpy(), said.scores.numpy()
+    chosen = choose(probabilities, scores, split.labels.numpy(), familiar.scores.numpy())
     places = torch.tensor([place for _, place in chosen], dtype=torch.int64)
+    shown = split.take(places)
+    pictures = shrunk(shown.images.numpy())
+    answers = torch.from_numpy(probabilities.argmax(1))[places]
+    percentiles = map(familiar.scale.percentile, familiar.scores[places].tolist())
     return Examples(
         kinds=np.array([kind for kind, _ in chosen], dtype=np.str_),
         places=places.numpy(),
-        pictures=shrunk(split.images[places].numpy()),
+        pictures=pictures,
         contributions=said.contributions[places].numpy(),
+        familiarity=np.fromiter(percentiles, np.float32, len(places)),
+        evidence=evidence_maps(network, shown, answers, pictures.shape[1:3]),
     )
 
 

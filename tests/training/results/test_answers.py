@@ -1,13 +1,17 @@
 """Answers that are kept, images that are chosen from them, and whether probabilities hold."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.trained import SmallModel
 from training.errors import CheckpointError
 from training.results.answers import RunAnswers, SplitAnswers
+from training.results.channels import Channels
 from training.results.examples import Examples, choose, shrunk
 from training.results.reliability import reliability
 from training.results.run import Run
@@ -22,8 +26,26 @@ def answers(pictures: int = 3) -> RunAnswers:
         places=np.arange(pictures),
         pictures=chance.integers(0, 256, (pictures, 8, 8, 3)).astype(np.uint8),
         contributions=chance.normal(size=(pictures, 2, 2)).astype(np.float32),
+        familiarity=chance.uniform(0, 100, pictures).astype(np.float32),
+        evidence=chance.normal(size=(pictures, 2, 8, 8)).astype(np.float32),
     )
-    return RunAnswers(split, split, examples)
+    return RunAnswers(split, split, examples, channels())
+
+
+def channels() -> Channels:
+    """Make two strong channels of one layer."""
+    return Channels(
+        classes=np.array([0, 1]),
+        layers=np.array([0, 0]),
+        channels=np.array([3, 2]),
+        shares=np.array([0.9, 0.8], np.float32),
+        weights=np.array([0.2, 0.1], np.float32),
+        fields=np.array([3, 3]),
+        sides=np.array([3, 3]),
+        patches=np.zeros((2, 4, 3, 3, 3), np.uint8),
+        responses=np.ones((2, 4), np.float32),
+        places=np.tile(np.arange(4), (2, 1)),
+    )
 
 
 @pytest.mark.parametrize("pictures", [3, 0])
@@ -34,9 +56,39 @@ def test_answers_come_back(tmp_path: Path, pictures: int) -> None:
     kept.save(tmp_path / "answers.npz")
     found = RunAnswers.load(tmp_path / "answers.npz")
 
-    for part in ("validation", "test", "examples"):
+    for part in ("validation", "test", "examples", "channels"):
         for name, array in vars(getattr(kept, part)).items():
             assert np.array_equal(getattr(getattr(found, part), name), array)
+
+
+def test_answers_of_the_first_format_are_read(tmp_path: Path) -> None:
+    """They have no evidence, no familiarity and no channels; what they have is as it was."""
+    kept = answers()
+    bare = replace(kept.examples, familiarity=None, evidence=None)
+    path = tmp_path / "answers.npz"
+    replace(kept, examples=bare, channels=None).save(path)
+    with np.load(path) as file:
+        content = dict(file) | {"format": np.int64(1)}
+    np.savez_compressed(path, **content)
+
+    found = RunAnswers.load(path)
+
+    assert found.channels is None
+    assert found.examples.evidence is None
+    assert found.examples.familiarity is None
+    assert np.array_equal(found.examples.pictures, kept.examples.pictures)
+
+
+def test_answers_of_a_later_format_are_refused(tmp_path: Path) -> None:
+    """By its number, not by what happens to be missing."""
+    path = tmp_path / "answers.npz"
+    answers().save(path)
+    with np.load(path) as file:
+        content = dict(file) | {"format": np.int64(3)}
+    np.savez_compressed(path, **content)
+
+    with pytest.raises(CheckpointError, match="is of format 3, not 2"):
+        RunAnswers.load(path)
 
 
 @pytest.mark.parametrize("damage", ["cut", "empty", "text", "part"])
@@ -86,11 +138,36 @@ def test_the_surest_mistakes_and_the_least_sure_images_are_chosen() -> None:
     scores = np.array([[9, 0], [3, 0], [0, 5], [0, 1], [2, 0]], dtype=np.float32)
     probabilities = SplitAnswers(scores, labels).probabilities(1.0)
 
-    chosen = choose(probabilities, scores, labels)
+    chosen = choose(probabilities, scores, labels, np.zeros(5, np.float32))
 
     assert [place for kind, place in chosen if kind == "mistake"] == [2, 4]
     assert [place for kind, place in chosen if kind == "typical"] == [0, 1, 3]
+    assert [place for kind, place in chosen if kind == "wrong"] == [2, 4]
     assert [place for kind, place in chosen if kind == "unsure"] == [1, 2, 0, 3, 4]
+
+
+@given(
+    labels=st.lists(st.integers(0, 24), min_size=1, max_size=80),
+    num_classes=st.sampled_from([25, 60]),
+    seed=st.integers(0, 9),
+)
+def test_the_least_familiar_of_each_class_are_chosen(
+    labels: list[int], num_classes: int, seed: int
+) -> None:
+    """No image of the class that is left out looks less familiar, and the page stays bounded."""
+    truth, chance = np.array(labels), np.random.default_rng(seed)
+    scores = chance.normal(size=(len(truth), num_classes)).astype(np.float32)
+    familiarity = chance.normal(size=len(truth)).astype(np.float32)
+    probabilities = SplitAnswers(scores, truth).probabilities(1.0)
+
+    chosen = choose(probabilities, scores, truth, familiarity)
+
+    assert len(chosen) <= 12 + 50 * 4 * 2
+    taken = [place for kind, place in chosen if kind == "unfamiliar"]
+    for k in {int(truth[place]) for place in taken}:
+        own = np.flatnonzero(truth == k)
+        shown = [place for place in taken if truth[place] == k]
+        assert shown == own[np.argsort(familiarity[own], kind="stable")][:2].tolist()
 
 
 def test_of_many_classes_the_worst_are_shown() -> None:
@@ -99,7 +176,7 @@ def test_of_many_classes_the_worst_are_shown() -> None:
     scores = np.eye(60, dtype=np.float32)
     scores[7] = np.roll(scores[7], 1)
 
-    chosen = choose(SplitAnswers(scores, labels).probabilities(1.0), scores, labels)
+    chosen = choose(SplitAnswers(scores, labels).probabilities(1.0), scores, labels, scores[0])
 
     shown = {int(labels[place]) for kind, place in chosen if kind == "unsure"}
     assert len(shown) == 50

@@ -7,8 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.results.answers import RunAnswers
-from training.results.examples import Kind
+from training.results.examples import Examples, Kind
 from training.results.html.heat import png
+from training.results.html.overlay import Overlay, overlay
+
+_OF_A_CLASS: tuple[Kind, ...] = ("typical", "wrong", "unsure", "unfamiliar")
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,21 @@ class Bar:
 
 
 @dataclass(frozen=True)
+class Parts:
+    """The score of one class, taken apart.
+
+    Attributes:
+        name: of the class.
+        bars: contributions, first layer first.
+        overlay: the evidence by position; None where there is none.
+    """
+
+    name: str
+    bars: tuple[Bar, ...]
+    overlay: Overlay | None
+
+
+@dataclass(frozen=True)
 class Card:
     """One image.
 
@@ -37,16 +55,19 @@ class Card:
         label: what it is.
         answer: what the network says it is.
         probability: of the answer.
-        for_answer: contributions to the answer's score, first layer first.
-        for_label: to the label's score; empty where the answer is right.
+        familiarity: which percentage of the validation images is less familiar; None in older
+            runs.
+        for_answer: the parts of the answer's score.
+        for_label: of the label's score; None where the answer is right.
     """
 
     picture: str
     label: str
     answer: str
     probability: float
-    for_answer: tuple[Bar, ...]
-    for_label: tuple[Bar, ...]
+    familiarity: float | None
+    for_answer: Parts
+    for_label: Parts | None
 
 
 @dataclass(frozen=True)
@@ -55,11 +76,15 @@ class Gallery:
 
     Attributes:
         mistakes: the surest first.
-        classes: for each class that is shown its name, typical images, and least sure ones.
+        classes: for each class that is shown its name, and its images by kind.
+        has_evidence: whether the cards show evidence by position.
+        has_familiarity: whether they say how familiar the images are.
     """
 
     mistakes: tuple[Card, ...]
-    classes: tuple[tuple[str, tuple[Card, ...], tuple[Card, ...]], ...]
+    classes: tuple[tuple[str, dict[Kind, tuple[Card, ...]]], ...]
+    has_evidence: bool
+    has_familiarity: bool
 
 
 def gallery(
@@ -74,20 +99,20 @@ def gallery(
     shown = np.stack([probabilities.argmax(1), truth], axis=1)
     largest = float(np.abs(examples.contributions.swapaxes(1, 2)[rows, shown]).max(initial=1e-9))
     words = _Words(tuple(labels), tuple(layers), largest)
-    cards = [
-        _card(words, picture, said, int(label), parts)
-        for picture, said, label, parts in zip(
-            examples.pictures, probabilities, truth, examples.contributions, strict=True
-        )
-    ]
+    cards = [_card(words, examples, row, p, int(truth[row])) for row, p in enumerate(probabilities)]
 
     def chosen(kind: Kind, k: int) -> tuple[Card, ...]:
         return tuple(cards[row] for row in examples.of(kind) if truth[row] == k)
 
-    groups = [(name, chosen("typical", k), chosen("unsure", k)) for k, name in enumerate(labels)]
+    groups = [
+        (name, {kind: found for kind in _OF_A_CLASS if (found := chosen(kind, k))})
+        for k, name in enumerate(labels)
+    ]
     return Gallery(
         mistakes=tuple(cards[row] for row in examples.of("mistake")),
-        classes=tuple(each for each in groups if each[1] or each[2]),
+        classes=tuple(each for each in groups if each[1]),
+        has_evidence=examples.evidence is not None,
+        has_familiarity=examples.familiarity is not None,
     )
 
 
@@ -109,17 +134,27 @@ class _Words:
 
 def _card(
     words: _Words,
-    picture: NDArray[np.uint8],
+    examples: Examples,
+    row: int,
     probabilities: NDArray[np.float32],
     label: int,
-    contributions: NDArray[np.float32],
 ) -> Card:
     answer = int(probabilities.argmax())
+
+    def parts(k: int, number: int) -> Parts:
+        maps, picture = examples.evidence, examples.pictures[row]
+        return Parts(
+            name=words.labels[k],
+            bars=words.bars(examples.contributions[row][:, k]),
+            overlay=None if maps is None else overlay(picture, maps[row, number]),
+        )
+
     return Card(
-        picture=png(picture),
+        picture=png(examples.pictures[row]),
         label=words.labels[label],
         answer=words.labels[answer],
         probability=float(probabilities[answer]),
-        for_answer=words.bars(contributions[:, answer]),
-        for_label=() if answer == label else words.bars(contributions[:, label]),
+        familiarity=None if examples.familiarity is None else float(examples.familiarity[row]),
+        for_answer=parts(answer, 0),
+        for_label=None if answer == label else parts(label, 1),
     )

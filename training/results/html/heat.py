@@ -77,8 +77,13 @@ def painted(values: NDArray[np.floating]) -> Picture:
 
 def png(pixels: NDArray[np.uint8]) -> str:
     """Write `(H, W, 3)` pixels as the `data:` address of a PNG file."""
+    return address(Image.fromarray(pixels))
+
+
+def address(picture: Image.Image) -> str:
+    """Write a picture as the `data:` address of a PNG file."""
     buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG", optimize=True)
+    picture.save(buffer, "PNG", optimize=True)
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from training.results.answers import RunAnswers
+from training.results.html.channels import channel_groups
 from training.results.html.confusion import confusion
 from training.results.html.curves import charts
 from training.results.html.gallery import gallery
@@ -76,4 +77,5 @@ def _judged(report: Report, answers: RunAnswers) -> dict[str, Any]:
         "after": reliability(test.probabilities(temperature), test.labels),
         "confusion": confusion(report.labels, test.scores.argmax(1), test.labels),
         "gallery": gallery(answers, temperature, report.labels, layers),
+        "channels": channel_groups(answers, report.labels, layers),
     }

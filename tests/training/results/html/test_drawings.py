@@ -13,6 +13,7 @@ from PIL import Image
 from training.results.html.confusion import confusion
 from training.results.html.curves import HEIGHT, Series, apart, draw, nice_ticks
 from training.results.html.heat import averaged, by_strongest_class, heat_map, png
+from training.results.html.overlay import overlay
 
 FINITE = st.floats(-1e6, 1e6)
 
@@ -95,6 +96,26 @@ def test_pictures_come_back() -> None:
     found = Image.open(io.BytesIO(base64.b64decode(png(pixels).partition(",")[2])))
 
     assert np.array_equal(np.asarray(found), pixels)
+
+
+@given(strength=st.floats(0.01, 50), sign=st.sampled_from([-1, 1]))
+def test_evidence_is_orange_for_and_blue_against(strength: float, sign: int) -> None:
+    """The strongest pixel has the full colour, whatever its value; none leaves the picture grey."""
+    cells = np.zeros((2, 3), np.float32)
+    cells[0, 0], cells[1, 2] = sign * strength, -sign * strength / 4
+    picture = np.full((2, 3, 3), 128, np.uint8)
+
+    found = overlay(picture, cells)
+
+    painted = Image.open(io.BytesIO(base64.b64decode(found.picture.partition(",")[2])))
+    pixels = np.asarray(painted.convert("RGB")).astype(int)
+    redder = pixels[..., 0] - pixels[..., 2]
+    assert redder[0, 1] == 0
+    assert np.sign(redder[0, 0]) == sign
+    assert np.sign(redder[1, 2]) == -sign
+    assert abs(redder[0, 0]) > 100
+    assert found.limit == pytest.approx(strength)
+    assert found.total == pytest.approx(sign * strength * 0.75, rel=1e-5)
 
 
 def test_confusions_are_counted_by_label_and_answer() -> None:

@@ -123,7 +123,7 @@ def test_many_classes_are_drawn_as_a_picture() -> None:
     spec = NetworkSpec(8, 8, 25, (6, 6), (2,), 2, shortcut=True, assignment="learnable")
     network = ForwardForwardNetwork(spec, seed=0)
     dataset = Dataset(split, split, names, may_flip=False)
-    report, kept = final_report(network.eval(), dataset, split, History((), 0, "0" * 64))
+    report, kept = final_report(network.eval(), dataset, split, split, History((), 0, "0" * 64))
     settings = load_settings({"data": "folder:x"})
 
     page = Page(draw_page("a run", settings, TrainedModel(network, report), kept))
@@ -146,6 +146,46 @@ def test_a_page_is_drawn_anew_without_the_data(
 
     assert f"report {page}" in capsys.readouterr().out
     assert page.read_text().count("<svg") == before.count("<svg")
+
+
+def test_every_image_is_shown_with_its_evidence(run: Run) -> None:
+    """Of the answer, and of the label where the answer is wrong; the words give the score."""
+    kept = run.load_answers()
+    assert kept is not None
+    wrong = kept.validation.scores.argmax(1) != kept.validation.labels
+    places = kept.examples.places
+
+    page = Page(drawn(run))
+
+    maps = [p for p in page.all("img") if (p["alt"] or "").startswith("Its evidence for")]
+    assert len(maps) == len(places) + int(wrong[places].sum())
+    said = f"{kept.validation.scores[places[0]].max():+.2f} in sum"
+    assert said in (maps[0]["alt"] or "")
+
+
+def test_the_least_familiar_and_the_strongest_channels_are_shown(run: Run) -> None:
+    """For every class; each channel with patches, which are told by their class."""
+    text = drawn(run)
+    page = Page(text)
+
+    assert text.count("<h4>Least familiar</h4>") == 3
+    assert ("a", {"href": "#channels"}) in page.elements
+    patches = [p for p in page.all("img") if (p["alt"] or "").startswith("Part of an image")]
+    assert 3 * 4 * 6 >= len(patches) >= 3 * 6
+
+
+def test_a_run_that_kept_no_evidence_has_a_page_without(run: Run) -> None:
+    """As earlier versions did, and networks whose positions do not share what a region says."""
+    kept = run.load_answers()
+    assert kept is not None
+    bare = replace(kept.examples, familiarity=None, evidence=None)
+    replace(kept, examples=bare, channels=None).save(run.folder / "answers.npz")
+
+    text = drawn(run)
+
+    assert Page(text).open == []
+    assert "An image of the class" in text
+    assert not any(word in text for word in ("Its evidence", "familiarity", "#channels"))
 
 
 def test_a_run_of_an_earlier_version_has_a_page_without_images(run: Run) -> None:

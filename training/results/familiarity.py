@@ -1,17 +1,13 @@
 """Learning what familiar images look like: from images learned from and validation images alone."""
 
+from itertools import islice
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from model.artifact.familiarity import PERCENTILES, FamiliarityScale
-from model.network.familiarity import (
-    Familiarity,
-    FamiliarityFit,
-    Look,
-    look,
-)
+from model.network.familiarity import LOOKED_AT, Familiarity, FamiliarityFit, Look, look
 from model.network.stack import ForwardForwardNetwork
 from training.data.dataset import Split
 
@@ -29,14 +25,19 @@ class Familiar(NamedTuple):
     Attributes:
         network: gives the score.
         scale: the validation images' percentiles.
+        scores: `(N,)`, float32, of the validation images.
     """
 
     network: Familiarity
     scale: FamiliarityScale
+    scores: Tensor
 
 
 def learn_familiarity(
-    network: ForwardForwardNetwork, learned: Split, validation: Split
+    network: ForwardForwardNetwork,
+    learned: Split,
+    validation: Split,
+    last: Tensor | None = None,
 ) -> Familiar:
     """Find out how familiar images look to a network.
 
@@ -44,10 +45,13 @@ def learn_familiarity(
         network: in evaluation mode, on the CPU.
         learned: images it learned from; the first 10,000 are looked at.
         validation: images it did not learn from.
+        last: `(N, K)`, float32, the last layer's scaled goodness of those, where it is known
+            already; without it the whole network is run on them.
     """
     kept = learned.take(torch.arange(min(len(learned), _MOST_LEARNED_FROM)))
-    seen, unseen = _read(network, kept), _read(network, validation)
-    whitening, centres = _whitened(seen.activity, kept.labels, network.spec.num_classes)
+    activity = _early(network, kept)
+    unseen = _read(network, validation) if last is None else Look(_early(network, validation), last)
+    whitening, centres = _whitened(activity, kept.labels, network.spec.num_classes)
     unscaled = Familiarity(FamiliarityFit(whitening, centres, (0.0, 1.0), (0.0, 1.0)))
     fit = FamiliarityFit(
         whitening,
@@ -61,16 +65,22 @@ def learn_familiarity(
     steps = torch.linspace(0, 1, PERCENTILES)
     quantiles = torch.quantile(scores.double(), steps.double())
     scale = FamiliarityScale(quantiles=tuple(quantiles.tolist()), n=len(scores))
-    return Familiar(found, scale)
+    return Familiar(found, scale, scores)
 
 
-def _read(network: ForwardForwardNetwork, split: Split) -> Look:
+def _read(network: ForwardForwardNetwork, split: Split, layers: int | None = None) -> Look:
+    """Look at a split through the first so many layers, or through all."""
     seen = []
     with torch.no_grad():
         for part in split.parts(_BATCH):
-            readouts = [block.read(found) for block, found in network.activities(part.images)]
-            seen.append(look(network, readouts))
+            reached = islice(network.activities(part.images), layers)
+            seen.append(look(network, [block.read(found) for block, found in reached]))
     return Look(*map(torch.cat, zip(*seen, strict=True)))
+
+
+def _early(network: ForwardForwardNetwork, split: Split) -> Tensor:
+    """Give a split's activity `(N, C)` where it is looked at; no later layer is run."""
+    return _read(network, split, LOOKED_AT + 1).activity
 
 
 def _whitened(activity: Tensor, labels: Tensor, num_classes: int) -> tuple[Tensor, Tensor]:
@@ -92,4 +102,6 @@ def _mean(activity: Tensor, chosen: Tensor) -> Tensor:
 
 
 def _spread(values: Tensor) -> tuple[float, float]:
-    return float(values.mean()), max(float(values.std()), 1e-6)
+    # Of a single image there is no spread, and torch would give NaN.
+    deviation = float(values.std()) if len(values) > 1 else 0.0
+    return float(values.mean()), max(deviation, 1e-6)

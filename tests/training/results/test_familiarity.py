@@ -14,8 +14,8 @@ from tests.trained import SmallModel
 from training.data.dataset import Split
 from training.data.load import load_dataset
 from training.data.split import split_validation
-from training.publish.familiarity import Familiar, learn_familiarity
 from training.publish.graph import to_onnx
+from training.results.familiarity import Familiar, learn_familiarity
 from training.results.run import Run
 
 
@@ -101,3 +101,44 @@ def test_a_network_of_one_layer_has_it_too() -> None:
     found = learn_familiarity(ForwardForwardNetwork(spec, 0).eval(), split, split)
 
     assert len(found.scale.quantiles) == PERCENTILES
+
+
+def test_what_is_known_already_is_not_computed_again(
+    small_models: list[SmallModel], splits: tuple[Split, Split], familiar: Familiar
+) -> None:
+    """At the end of a run the last layer's goodness is there; the scores are the export's."""
+    network = Run(small_models[0].run).load_model().network
+    with torch.no_grad():
+        last = network.scaled_goodness(splits[1].images)[:, -1]
+
+    found = learn_familiarity(network, *splits, last)
+
+    torch.testing.assert_close(found.scores, familiar.scores, atol=1e-4, rtol=1e-4)
+
+
+def test_a_run_shows_what_its_export_finds_unfamiliar(
+    small_models: list[SmallModel], splits: tuple[Split, Split]
+) -> None:
+    """The percentiles of the examples are those that the exported graph gives."""
+    kept = Run(small_models[0].run).load_answers()
+    manifest = small_models[0].manifest
+    assert kept is not None
+    assert kept.examples.familiarity is not None
+    assert manifest.familiarity is not None
+    shown = splits[1].images[kept.examples.places].numpy()
+
+    scores = OnnxSession(small_models[0].model, "cpu")(shown).optional[FAMILIARITY]
+
+    found = [manifest.familiarity.percentile(score) for score in scores.tolist()]
+    np.testing.assert_allclose(kept.examples.familiarity, found, atol=1)
+
+
+def test_one_validation_image_is_enough() -> None:
+    """It has no spread; nothing becomes NaN."""
+    spec = NetworkSpec(8, 8, 2, (3, 3), (), 2, shortcut=True, assignment="learnable")
+    images = torch.arange(20 * 192).reshape(20, 8, 8, 3).to(torch.uint8)
+    split = Split(images, torch.arange(20) % 2)
+
+    found = learn_familiarity(ForwardForwardNetwork(spec, 0).eval(), split, split.first(1))
+
+    assert torch.isfinite(found.scores).all()
