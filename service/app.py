@@ -7,6 +7,7 @@ from importlib.metadata import version
 from typing import Any
 
 from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
 
 from model.artifact.repository import BUNDLED_REPOSITORY, ModelRepository
 from model.artifact.runtime import Device, resolve_device
@@ -38,11 +39,25 @@ class App:
 
     framework: FastAPI
     predict: PredictEndpoint
+    origins: tuple[str, ...] = ()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or begin and end with the process."""
         if scope["type"] == "http":
             send = numbered(scope, send)
+            if self.origins:
+                cors = CORSMiddleware(
+                    self._route,
+                    allow_origins=self.origins,
+                    allow_methods=["GET", "POST"],
+                    allow_headers=["*"],
+                    expose_headers=["X-Request-Id", "Retry-After"],
+                )
+                await cors(scope, receive, send)
+                return
+        await self._route(scope, receive, send)
+
+    async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"] == "/predict" and scope["method"] == "POST":
             await self.predict(scope, receive, send)
         else:
@@ -98,7 +113,8 @@ def create_app(
     framework.include_router(metrics_router(metrics))
     framework.include_router(page_router())
     add_handlers(framework)
-    return App(framework, predict)
+    origins = tuple(part.strip() for part in settings.cors_origins.split(",") if part.strip())
+    return App(framework, predict, origins)
 
 
 def serving_device(settings: Settings) -> Device:

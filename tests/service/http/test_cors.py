@@ -1,0 +1,68 @@
+"""Pages of other origins may ask only where a setting says so."""
+
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.pictures import coloured, encoded
+from tests.service.fakes import fake_repository
+from tests.service.models import fake_app_on, served
+
+PICTURE = encoded(coloured("red", 1))
+PREFLIGHT = {
+    "Origin": "https://shop.example",
+    "Access-Control-Request-Method": "POST",
+    "Access-Control-Request-Headers": "content-type",
+}
+
+
+def ask(client: httpx.Client, origin: str) -> str | None:
+    """Send a picture as a page would; say which origin may read the answer."""
+    answer = client.post("/predict", content=PICTURE, headers={"Origin": origin})
+    assert answer.status_code == 200
+    return answer.headers.get("access-control-allow-origin")
+
+
+def test_by_default_no_page_may_ask(tmp_path: Path) -> None:
+    """The browser is told nothing that would let it."""
+    fake_repository(tmp_path, 1)
+
+    with served(fake_app_on(tmp_path)) as client:
+        assert ask(client, "https://shop.example") is None
+        assert client.options("/predict", headers=PREFLIGHT).status_code == 405
+
+
+def test_named_origins_may_ask(tmp_path: Path) -> None:
+    """Those, and no other; the request's number may be read."""
+    fake_repository(tmp_path, 1)
+    origins = "https://shop.example, https://two.example"
+
+    with served(fake_app_on(tmp_path, cors_origins=origins)) as client:
+        assert ask(client, "https://shop.example") == "https://shop.example"
+        assert ask(client, "https://two.example") == "https://two.example"
+        assert ask(client, "https://evil.example") is None
+        preflight = client.options("/predict", headers=PREFLIGHT)
+        bad = client.post("/predict", content=b"", headers={"Origin": "https://shop.example"})
+
+    assert preflight.status_code == 200
+    assert "POST" in preflight.headers["access-control-allow-methods"]
+    assert bad.status_code == 400
+    assert bad.headers["access-control-allow-origin"] == "https://shop.example"
+    assert "X-Request-Id" in bad.headers["access-control-expose-headers"]
+
+
+@pytest.mark.parametrize("path", ["/predict", "/models/colours/predict", "/models"])
+def test_an_asterisk_lets_all_ask(tmp_path: Path, path: str) -> None:
+    """On every path."""
+    fake_repository(tmp_path, 1)
+
+    with served(fake_app_on(tmp_path, cors_origins="*")) as client:
+        answer = client.request(
+            "GET" if path == "/models" else "POST",
+            path,
+            content=None if path == "/models" else PICTURE,
+            headers={"Origin": "https://any.example"},
+        )
+
+    assert answer.headers["access-control-allow-origin"] == "*"
