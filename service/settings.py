@@ -122,7 +122,7 @@ class Settings(BaseSettings):
     access_log: bool = Field(default=False, description="log a line per request")
     cors_origins: str = Field(
         "",
-        description="origins whose pages may ask, separated by commas; * for all, empty for none",
+        description="origins whose pages may ask, separated by commas; * for all",
     )
     load_timeout_s: float = Field(
         60, gt=0, description="seconds in which a version must be loaded and checked, or is refused"

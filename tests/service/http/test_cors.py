@@ -21,7 +21,8 @@ def ask(client: httpx.Client, origin: str) -> str | None:
     """Send a picture as a page would; say which origin may read the answer."""
     answer = client.post("/predict", content=PICTURE, headers={"Origin": origin})
     assert answer.status_code == 200
-    return answer.headers.get("access-control-allow-origin")
+    found: str | None = answer.headers.get("access-control-allow-origin")
+    return found
 
 
 def test_by_default_no_page_may_ask(tmp_path: Path) -> None:
