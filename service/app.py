@@ -21,6 +21,10 @@ from service.http.predict import PredictEndpoint
 from service.http.problems import add_handlers
 from service.http.request_id import numbered
 from service.http.status import health_router, metrics_router, models_router
+from service.http.v2.errors import write_error
+from service.http.v2.infer import InferEndpoint
+from service.http.v2.router import PREFIX as V2
+from service.http.v2.router import Served, v2_router
 from service.layout import available_cores, lay_out
 from service.logs import configure_logging
 from service.metrics import Metrics
@@ -91,7 +95,7 @@ def create_app(
     device, metrics = serving_device(settings), Metrics(settings.metrics_folder)
     placement = Placement(device, lay_out(settings, device, available_cores()))
     engine = build_engine(settings, placement, metrics, open_session, decode)
-    predict, explain = _endpoints(settings, engine, metrics)
+    predict, explain, infer = _endpoints(settings, engine, metrics)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, Any]]:
@@ -111,8 +115,12 @@ def create_app(
     framework.include_router(health_router(engine.lanes, engine.health, engine.watcher))
     framework.include_router(models_router(engine.repository, engine.lanes, device))
     framework.include_router(metrics_router(metrics))
+    served = Served(
+        engine.lanes, engine.health, engine.watcher, engine.on_demand, engine.repository, metrics
+    )
+    framework.include_router(v2_router(served, infer))
     framework.include_router(page_router())
-    add_handlers(framework)
+    add_handlers(framework, {V2: write_error})
     origins = tuple(part.strip() for part in settings.cors_origins.split(",") if part.strip())
     return App(framework, predict, origins)
 
@@ -133,7 +141,7 @@ def _bundled_model() -> bytes:
 
 def _endpoints(
     settings: Settings, engine: Engine, metrics: Metrics
-) -> tuple[PredictEndpoint, ExplainEndpoint]:
+) -> tuple[PredictEndpoint, ExplainEndpoint, InferEndpoint]:
     """Make what answers requests with images; they share one admission."""
     admission = Admission(
         max_requests=settings.max_concurrent_requests, max_bytes=settings.max_bytes_in_flight
@@ -144,4 +152,4 @@ def _endpoints(
         read_timeout_s=settings.read_timeout_s,
     )
     common = engine.predictor, admission, limits, metrics, settings.familiar_from
-    return PredictEndpoint(*common), ExplainEndpoint(*common)
+    return PredictEndpoint(*common), ExplainEndpoint(*common), InferEndpoint(*common)

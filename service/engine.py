@@ -55,6 +55,7 @@ class Engine:
     lanes: Lanes
     watcher: Watcher
     health: Health
+    on_demand: OnDemand
 
     @asynccontextmanager
     async def running(self, poll_interval_s: float) -> AsyncIterator[None]:
@@ -128,8 +129,9 @@ def build_engine(
         metrics.swap(lanes.serving, succeeded=succeeded)
 
     watcher = Watcher(repository, lanes, open_lane, on_swap)
-    predictor = Predictor(lanes, OnDemand(repository, lanes, watcher))
-    return Engine(repository, predictor, lanes, watcher, Health(lanes, metrics.refresh))
+    on_demand = OnDemand(repository, lanes, watcher)
+    health = Health(lanes, metrics.refresh)
+    return Engine(repository, Predictor(lanes, on_demand), lanes, watcher, health, on_demand)
 
 
 def _early(settings: Settings, lanes: Lanes, device: Device) -> Early | None:

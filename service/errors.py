@@ -3,6 +3,7 @@
 ServiceError
 ├── ClientError                 the caller can fix it
 │   ├── BadRequestError             400
+│   ├── ForbiddenError              403
 │   ├── NotFoundError               404
 │   ├── BodyTimeoutError            408
 │   ├── ConflictError               409
@@ -47,6 +48,12 @@ class BadRequestError(ClientError):
     """The body is not what it claims to be."""
 
     status = HTTPStatus.BAD_REQUEST
+
+
+class ForbiddenError(ClientError):
+    """Nobody may ask for this here."""
+
+    status = HTTPStatus.FORBIDDEN
 
 
 class NotFoundError(ClientError):

@@ -28,6 +28,8 @@ _CONTRIBUTION_BUCKETS = (-4, -2, -1, -0.5, 0, 0.5, 1, 2, 4, 8, 16)
 # A label's values are kept until the process ends: what comes after so many shares one.
 _MOST_VERSIONS, _MOST_LAYERS, _OTHER = 32, 32, "other"
 _DRIFT_WINDOW = 1000
+MODEL_IMAGES, MODEL_RUNS = "goodserve_model_images", "goodserve_model_runs"
+_BY_VERSION = ("name", "version")
 _BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 
@@ -40,7 +42,7 @@ class Metrics:
         own = self._registry = CollectorRegistry()
         self._requests = Counter(
             "goodserve_requests",
-            "Requests to /predict and /explain by outcome",
+            "Requests with images by outcome",
             ["outcome"],
             registry=own,
         )
@@ -53,6 +55,10 @@ class Metrics:
         self._batch_size = Histogram(
             "goodserve_batch_size", "Images in one run", buckets=_BATCH_BUCKETS, registry=own
         )
+        self._model_images = Counter(
+            MODEL_IMAGES, "Images in runs, by version", _BY_VERSION, registry=own
+        )
+        self._model_runs = Counter(MODEL_RUNS, "Runs, by version", _BY_VERSION, registry=own)
         self._depth = Gauge(
             "goodserve_queue_depth",
             "Images that wait or run",
@@ -106,9 +112,24 @@ class Metrics:
         self._requests.labels(outcome).inc()
         self._latency.observe(seconds)
 
-    def batch(self, size: int) -> None:
-        """Count one run of `size` images."""
+    def batch(self, version: VersionId, size: int) -> None:
+        """Count one run of `size` images by a version."""
         self._batch_size.observe(size)
+        self._model_images.labels(*self._named(version)).inc(size)
+        self._model_runs.labels(*self._named(version)).inc()
+
+    def runs(self) -> dict[VersionId, tuple[int, int]]:
+        """Give the images and the runs that each version has been asked for since the start."""
+        found: dict[str, dict[VersionId, int]] = {MODEL_IMAGES: {}, MODEL_RUNS: {}}
+        for family in self._gathered().collect():
+            for sample in family.samples:
+                counts = found.get(sample.name.removesuffix("_total"))
+                labels = sample.labels
+                is_count = sample.name.endswith("_total") and labels.get("version") != _OTHER
+                if counts is not None and is_count:
+                    counts[VersionId(labels["name"], labels["version"])] = int(sample.value)
+        runs = found[MODEL_RUNS]
+        return {version: (images, runs[version]) for version, images in found[MODEL_IMAGES].items()}
 
     def familiarity(self, version: VersionId, percentiles: Sequence[float]) -> None:
         """Count how familiar a version found the images of one request."""
@@ -166,12 +187,16 @@ class Metrics:
     def render(self) -> bytes:
         """Write everything in Prometheus' text format."""
         self.refresh()
-        registry = self._registry
-        if self._shared is not None:
-            _forget_dead_workers(self._shared)
-            registry = CollectorRegistry()
-            MultiProcessCollector(registry, str(self._shared))  # type: ignore[no-untyped-call]
-        return generate_latest(registry)
+        return generate_latest(self._gathered())
+
+    def _gathered(self) -> CollectorRegistry:
+        """Give what reads the counts of all processes."""
+        if self._shared is None:
+            return self._registry
+        _forget_dead_workers(self._shared)
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry, str(self._shared))  # type: ignore[no-untyped-call]
+        return registry
 
 
 def outcome_of(error: Exception | None) -> str:

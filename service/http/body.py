@@ -21,7 +21,12 @@ class BodyLimits:
 
 
 async def read_body(
-    receive: Receive, declared_bytes: int | None, limits: BodyLimits, take: Take
+    receive: Receive,
+    declared_bytes: int | None,
+    limits: BodyLimits,
+    take: Take,
+    *,
+    required: bool = True,
 ) -> bytes:
     """Read a body whole.
 
@@ -30,6 +35,7 @@ async def read_body(
         declared_bytes: the Content-Length, if there is one.
         limits: of this body alone.
         take: hears of every byte that is kept, and may refuse.
+        required: whether there must be one.
 
     Raises:
         ClientError: too many bytes, none at all, too slow, or cut off.
@@ -44,7 +50,7 @@ async def read_body(
     except TimeoutError as error:
         detail = f"the body did not come within {limits.read_timeout_s:g} s"
         raise BodyTimeoutError("body-timeout", detail) from error
-    if not data:
+    if not data and required:
         raise BadRequestError("empty-body", "the body is empty: send an image")
     return data
 

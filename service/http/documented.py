@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from model.artifact.version import NAME_PATTERN, VERSION_PATTERN
 from service.http.body import Receive
-from service.http.endpoint import ImageEndpoint, Scope, Send
+from service.http.endpoint import Endpoint, Scope, Send
 from service.http.explain import PNG
 from service.http.form import JsonRequest
 from service.http.problems import PROBLEM_JSON
@@ -35,14 +35,14 @@ _CONFLICT: dict[int | str, dict[str, Any]] = {
 _UNKNOWN: dict[int | str, dict[str, Any]] = {
     404: {**_PROBLEMS[400], "description": HTTPStatus.NOT_FOUND.phrase}
 }
-_NAME: dict[str, Any] = {
+NAME_PARAMETER: dict[str, Any] = {
     "name": "name",
     "in": "path",
     "required": True,
     "description": "of a model, whose active version answers",
     "schema": {"type": "string", "pattern": f"^{NAME_PATTERN.pattern}$"},
 }
-_VERSION: dict[str, Any] = {
+VERSION_PARAMETER: dict[str, Any] = {
     "name": "version",
     "in": "path",
     "required": True,
@@ -50,8 +50,8 @@ _VERSION: dict[str, Any] = {
     "schema": {"type": "string", "pattern": f"^{VERSION_PATTERN.pattern}$"},
 }
 _FORMS = ("multipart/form-data", "application/json")
-_BINARY: dict[str, Any] = {"type": "string", "format": "binary"}
-_TIMEOUT: dict[str, Any] = {
+BINARY: dict[str, Any] = {"type": "string", "format": "binary"}
+TIMEOUT_PARAMETER: dict[str, Any] = {
     "name": "X-Request-Timeout-Ms",
     "in": "header",
     "required": False,
@@ -69,7 +69,7 @@ _REQUEST_BODY: dict[str, Any] = {
                 "properties": {
                     "image": {
                         "type": "array",
-                        "items": _BINARY,
+                        "items": BINARY,
                         "description": "one or many files, under any field name",
                     },
                     "top_k": {"type": "integer", "minimum": 1},
@@ -79,10 +79,10 @@ _REQUEST_BODY: dict[str, Any] = {
             }
         },
         "application/json": {"schema": _JSON_SCHEMA},
-        "image/jpeg": {"schema": _BINARY},
-        "image/png": {"schema": _BINARY},
-        "image/webp": {"schema": _BINARY},
-        "application/octet-stream": {"schema": _BINARY},
+        "image/jpeg": {"schema": BINARY},
+        "image/png": {"schema": BINARY},
+        "image/webp": {"schema": BINARY},
+        "application/octet-stream": {"schema": BINARY},
     },
 }
 # The same without options, which stand in the query.
@@ -93,7 +93,7 @@ _IMAGES_ALONE: dict[str, Any] = {
             "schema": {
                 "type": "object",
                 "required": ["image"],
-                "properties": {"image": {"type": "array", "items": _BINARY}},
+                "properties": {"image": {"type": "array", "items": BINARY}},
             }
         },
         "application/json": {
@@ -108,18 +108,20 @@ _IMAGES_ALONE: dict[str, Any] = {
 }
 
 
-class _Delegated(Response):
+class Delegated(Response):
     """A response that lets a plain ASGI application answer."""
 
-    def __init__(self, endpoint: ImageEndpoint) -> None:
+    def __init__(self, endpoint: Endpoint) -> None:
+        """Let this endpoint answer."""
         super().__init__()
         self._endpoint = endpoint
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
         await self._endpoint(scope, receive, send)
 
 
-def predict_router(endpoint: ImageEndpoint) -> APIRouter:
+def predict_router(endpoint: Endpoint) -> APIRouter:
     """Make the routes that document `/predict` and forward to its endpoint."""
     router = APIRouter()
 
@@ -128,21 +130,21 @@ def predict_router(endpoint: ImageEndpoint) -> APIRouter:
 
         With `confidence`, give the set of classes that holds the true one with this probability.
         """
-        return _Delegated(endpoint)
+        return Delegated(endpoint)
 
     extra = {"parameters": _parameters(Options), "requestBody": _REQUEST_BODY}
     _add(router, predict, PredictResponse, _CONFLICT, extra)
     return router
 
 
-def explain_router(endpoint: ImageEndpoint) -> APIRouter:
+def explain_router(endpoint: Endpoint) -> APIRouter:
     """Make the routes that document `/explain` and forward to its endpoint."""
     router = APIRouter()
     picture = {"description": "the evidence, drawn over the image", "content": {PNG: {}}}
 
     async def explain(_: Request) -> Response:
         """Take the scores of one or many images apart; with Accept: image/png, draw one."""
-        return _Delegated(endpoint)
+        return Delegated(endpoint)
 
     extra = {"parameters": _parameters(ExplainOptions), "requestBody": _IMAGES_ALONE}
     _add(router, explain, ExplainResponse, {200: picture, **_CONFLICT}, extra)
@@ -160,8 +162,8 @@ def _add(
     named = {**responses, **_CONFLICT, **_UNKNOWN, **_PROBLEMS}
     for prefix, answers, parameters in (
         ("", {**responses, **_PROBLEMS}, []),
-        ("/models/{name}", named, [_NAME]),
-        ("/models/{name}/versions/{version}", named, [_NAME, _VERSION]),
+        ("/models/{name}", named, [NAME_PARAMETER]),
+        ("/models/{name}/versions/{version}", named, [NAME_PARAMETER, VERSION_PARAMETER]),
     ):
         router.add_api_route(
             f"{prefix}/{handler.__name__}",
@@ -181,5 +183,5 @@ def _parameters(options: type[BaseModel]) -> list[dict[str, Any]]:
             {"name": name, "in": "query", "required": False, "schema": schema}
             for name, schema in properties.items()
         ),
-        _TIMEOUT,
+        TIMEOUT_PARAMETER,
     ]

@@ -6,6 +6,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, NamedTuple
 
 from fastapi import Response
@@ -14,7 +15,7 @@ from model.artifact.version import RepositoryError, VersionId
 from service.errors import BusyError, NotFoundError, ServiceError, UnprocessableError
 from service.http.body import BodyLimits, Receive, read_body
 from service.http.form import Form, parse_form
-from service.http.problems import problem_of, unexpected
+from service.http.problems import Write, problem, problem_of, unexpected
 from service.metrics import Metrics, outcome_of
 from service.predict.admission import Admission
 from service.predict.lanes import ANY, Wanted
@@ -52,14 +53,15 @@ class Asked(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """The body of a 200, and its media type."""
+    """The body of a 200, its media type, and further headers."""
 
     body: bytes
     media_type: bytes = b"application/json"
+    headers: tuple[tuple[bytes, bytes], ...] = ()
 
 
 @dataclass(frozen=True)
-class ImageEndpoint(ABC):
+class Endpoint(ABC):
     """Answers requests that hold images, as a plain ASGI application.
 
     Attributes:
@@ -77,15 +79,19 @@ class ImageEndpoint(ABC):
     familiar_from: float = 5.0
 
     @abstractmethod
-    async def answer(self, asked: Asked) -> Answer:
-        """Answer what was asked.
+    async def reply(self, scope: Scope, receive: Receive) -> Answer:
+        """Read a request and answer it.
 
         Raises:
             ServiceError: there is no answer.
         """
 
+    def write_error(self, status: HTTPStatus, kind: str, detail: str) -> Response:
+        """Word an error."""
+        return problem(status, kind, detail)
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request: 200, or problem details."""
+        """Answer one request: 200, or an error."""
         # The framework's error handlers are not above this: nothing may escape.
         started = time.perf_counter()
         answer: Answer | None = None
@@ -95,7 +101,7 @@ class ImageEndpoint(ABC):
         # The server calls it if the caller hangs up: nobody would read the answer.
         scope["extensions"] = {CANCEL: task.cancel}
         try:
-            answer = await self._answer(scope, receive)
+            answer = await self.reply(scope, receive)
         except asyncio.CancelledError:
             self.metrics.request("disconnected", time.perf_counter() - started)
             return
@@ -110,7 +116,7 @@ class ImageEndpoint(ABC):
         elif error is not None:
             if isinstance(error, BusyError):
                 scope["extensions"][REFUSED] = True
-            await _respond(error)(scope, receive, send)
+            await _respond(error, self.write_error)(scope, receive, send)
 
     def turn_away(self) -> Response | None:
         """Refuse a request of which nothing is known yet, if too much waits already."""
@@ -121,22 +127,34 @@ class ImageEndpoint(ABC):
             return problem_of(error)
         return None
 
-    async def _answer(self, scope: Scope, receive: Receive) -> Answer:
+
+class ImageEndpoint(Endpoint):
+    """Takes images in one of the three ways of `parse_form`."""
+
+    @abstractmethod
+    async def answer(self, asked: Asked) -> Answer:
+        """Answer what was asked.
+
+        Raises:
+            ServiceError: there is no answer.
+        """
+
+    async def reply(self, scope: Scope, receive: Receive) -> Answer:
         """Read a request and answer it.
 
         Raises:
             ServiceError: there is no answer.
         """
-        head = _headers(scope)
+        head = read_head(scope)
         with self.admission.admit() as take:
             data = await read_body(receive, head.declared, self.limits, take)
             form = await parse_form(head.content_type, data, self.limits.max_images)
             query = scope["query_string"]
-            model = _model(scope.get("path_params", {}))
+            model = model_of(scope.get("path_params", {}))
             return await self.answer(Asked(form, query, head.timeout_s, head.accept, model))
 
 
-def _model(path: Mapping[str, str]) -> Wanted:
+def model_of(path: Mapping[str, str]) -> Wanted:
     """Read which model the path names, if it does.
 
     Raises:
@@ -151,14 +169,16 @@ def _model(path: Mapping[str, str]) -> Wanted:
     return Wanted(path["name"], path.get("version"))
 
 
-class _Head(NamedTuple):
+class Head(NamedTuple):
+    """What the headers of a request say."""
+
     content_type: str
     declared: int | None
     timeout_s: float | None
     accept: str
 
 
-def _headers(scope: Scope) -> _Head:
+def read_head(scope: Scope) -> Head:
     """Pick the headers that count.
 
     Raises:
@@ -177,17 +197,18 @@ def _headers(scope: Scope) -> _Head:
                 detail = "X-Request-Timeout-Ms must be a whole number of milliseconds"
                 raise UnprocessableError("bad-timeout", detail)
             timeout_s = int(value) / 1000
-    return _Head(content_type, declared, timeout_s, accept)
+    return Head(content_type, declared, timeout_s, accept)
 
 
-def _respond(error: Exception) -> Response:
-    return problem_of(error) if isinstance(error, ServiceError) else unexpected()
+def _respond(error: Exception, write: Write) -> Response:
+    return problem_of(error, write) if isinstance(error, ServiceError) else unexpected(write)
 
 
 async def _send(send: Send, answer: Answer) -> None:
     headers = [
         (b"content-type", answer.media_type),
         (b"content-length", str(len(answer.body)).encode()),
+        *answer.headers,
     ]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": answer.body})

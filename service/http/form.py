@@ -24,7 +24,7 @@ OPTION_FIELDS = tuple(Options.model_fields)
 # What curl --data-binary claims unless it is told otherwise.
 _RAW_TYPES = ("", "application/octet-stream", "application/x-www-form-urlencoded")
 # Parsing this much takes about a millisecond: longer ones leave the event loop to others.
-_LARGE_BODY_BYTES = 256 * 1024
+LARGE_BODY_BYTES = 256 * 1024
 _LONGEST_NAME = 50
 
 
@@ -79,12 +79,17 @@ async def parse_form(content_type: str, data: bytes, max_images: int) -> Form:
 
 async def _in_turn(parse: Callable[[bytes, int], Form], data: bytes, max_images: int) -> Form:
     """Parse here if that is quick, else in a thread."""
-    if len(data) < _LARGE_BODY_BYTES:
+    if len(data) < LARGE_BODY_BYTES:
         return parse(data, max_images)
     return await asyncio.to_thread(parse, data, max_images)
 
 
-def _check_count(found: int, limit: int) -> None:
+def check_count(found: int, limit: int) -> None:
+    """Bound the images of one request.
+
+    Raises:
+        ClientError: there are none, or too many.
+    """
     if found == 0:
         raise BadRequestError("no-image", "the body holds no image; send at least one")
     if found > limit:
@@ -106,7 +111,7 @@ def _multipart(content_type: str, data: bytes, max_images: int) -> Form:
             name = part.name[:_LONGEST_NAME]
             detail = f"unknown field {name!r}; image parts need a filename, options are: {known}"
             raise UnprocessableError("unknown-field", detail)
-    _check_count(len(images), max_images)
+    check_count(len(images), max_images)
     return Form(images, options)
 
 
@@ -118,14 +123,18 @@ def _json(data: bytes, max_images: int) -> Form:
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         detail = f"the body is not JSON: {error}"
         raise BadRequestError("malformed-json", detail) from error
-    _check_count(len(parsed.images), max_images)
-    images = [_base64(text, number) for number, text in enumerate(parsed.images, start=1)]
+    check_count(len(parsed.images), max_images)
+    images = [decode_base64(text, number) for number, text in enumerate(parsed.images, start=1)]
     given = {name: getattr(parsed, name) for name in OPTION_FIELDS}
     return Form(images, {name: value for name, value in given.items() if value is not None})
 
 
-def _base64(text: str, number: int) -> bytes:
-    """Decode base64, in one line or wrapped, or a `data:` URL of it."""
+def decode_base64(text: str, number: int) -> bytes:
+    """Decode base64, in one line or wrapped, or a `data:` URL of it.
+
+    Raises:
+        BadRequestError: it is none; the text names the image by its number.
+    """
     encoded = text.partition(",")[2] if text.startswith("data:") else text
     try:
         return base64.b64decode("".join(encoded.split()), validate=True)

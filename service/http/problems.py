@@ -1,5 +1,6 @@
 """Every error as RFC 9457 problem details."""
 
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 
 import msgspec
@@ -10,6 +11,9 @@ from service.errors import ServiceError, TryLaterError
 from service.logs import REQUEST_ID
 
 PROBLEM_JSON = "application/problem+json"
+
+# Words an error: status, kind and detail.
+Write = Callable[[HTTPStatus, str, str], Response]
 
 _HEADERS = {
     HTTPStatus.SERVICE_UNAVAILABLE: {"Retry-After": "1"},
@@ -29,38 +33,51 @@ def problem(status: HTTPStatus, kind: str, detail: str) -> Response:
     }
     if number := REQUEST_ID.get():
         content["request_id"] = number
-    return Response(msgspec.json.encode(content), status, _HEADERS.get(status), PROBLEM_JSON)
+    return Response(msgspec.json.encode(content), status, extra_headers(status), PROBLEM_JSON)
 
 
-def problem_of(error: ServiceError) -> Response:
-    """Write an error of ours as problem details."""
-    response = problem(error.status, error.kind, error.detail)
+def extra_headers(status: HTTPStatus) -> dict[str, str] | None:
+    """Give the headers that an error of this status carries, however it is worded."""
+    return _HEADERS.get(status)
+
+
+def problem_of(error: ServiceError, write: Write = problem) -> Response:
+    """Write an error of ours, by default as problem details."""
+    response = write(error.status, error.kind, error.detail)
     if isinstance(error, TryLaterError):
         response.headers["Retry-After"] = str(error.retry_after_s)
     return response
 
 
-def unexpected() -> Response:
+def unexpected(write: Write = problem) -> Response:
     """Answer a bug of ours, of which the log tells more."""
     detail = "the service failed unexpectedly; its log says why"
-    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "unexpected", detail)
+    return write(HTTPStatus.INTERNAL_SERVER_ERROR, "unexpected", detail)
 
 
-def add_handlers(app: FastAPI) -> None:
-    """Answer every error as problem details, the framework's own included."""
+def add_handlers(app: FastAPI, forms: Mapping[str, Write]) -> None:
+    """Answer every error, the framework's own included.
+
+    Args:
+        app: whose errors they are.
+        forms: how errors are worded below a first part of the path; elsewhere as problem details.
+    """
+
+    def form(request: Request) -> Write:
+        return forms.get(request.url.path.split("/", 2)[1], problem)
 
     @app.exception_handler(ServiceError)
-    async def _service(_: Request, error: ServiceError) -> Response:
-        return problem_of(error)
+    async def _service(request: Request, error: ServiceError) -> Response:
+        return problem_of(error, form(request))
 
     @app.exception_handler(HTTPException)
-    async def _http(_: Request, error: HTTPException) -> Response:
+    async def _http(request: Request, error: HTTPException) -> Response:
         status = HTTPStatus(error.status_code)
         kind = status.phrase.lower().replace(" ", "-")
-        response = problem(status, kind, str(error.detail))
+        response = form(request)(status, kind, str(error.detail))
         response.headers.update(error.headers or {})
         return response
 
     @app.exception_handler(Exception)
-    async def _unexpected(_: Request, _error: Exception) -> Response:
-        return unexpected()
+    async def _unexpected(request: Request, _error: Exception) -> Response:
+        return unexpected(form(request))

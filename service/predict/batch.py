@@ -37,21 +37,27 @@ def fitting(sizes: Sequence[int], limit: int, idle_workers: int = 1) -> int:
     return count
 
 
+# What a caller may send: encoded files, or pixels as the model takes them, `(n, H, W, 3)` uint8.
+Images = Sequence[bytes] | Pixels
+
+
 @dataclass(slots=True, eq=False)
 class Job:
-    """One caller's files, and where it waits for their answer.
+    """One caller's images, and where it waits for their answer.
 
     Attributes:
-        files: encoded images, at least one.
+        files: encoded images; none where the caller sent pixels.
+        size: images, at least one.
         explain: whether contributions are wanted.
         future: of the event loop that the caller waits on.
         deadline: when the answer is of no use any more, in seconds of the lane's clock.
-        pixels: `(n, H, W, 3)`, uint8, once decoded.
+        pixels: `(n, H, W, 3)`, uint8, as sent or once decoded.
         question: what to take apart; None: nothing.
         request_id: of the caller's request, for the log.
     """
 
     files: Sequence[bytes]
+    size: int
     explain: bool
     future: "asyncio.Future[Any]"
     deadline: float | None = None
@@ -96,7 +102,7 @@ class JobQueue:
             while not self._waiting and not self._is_closed:
                 self._changed.wait()
             # Under the lock, but once for each batch, not for each request.
-            sizes = [len(job.files) for job in self._waiting]
+            sizes = [job.size for job in self._waiting]
             count = fitting(sizes, limit, self._idle_workers)
             self._idle_workers -= 1
             jobs = [self._waiting.popleft() for _ in range(count)]

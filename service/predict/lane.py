@@ -2,16 +2,25 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
+
+import numpy as np
 
 from model.artifact.outputs import FAMILIARITY, Outputs
 from model.artifact.version import VersionId
-from service.errors import ConflictError, NotReadyError, OurFaultError, ServiceError
+from service.errors import (
+    ConflictError,
+    NotReadyError,
+    OurFaultError,
+    ServiceError,
+    UnprocessableError,
+)
 from service.predict.answers import Answers, Explained, familiarity_of
-from service.predict.batch import Job, JobQueue
+from service.predict.batch import Images, Job, JobQueue
 from service.predict.decode import Decode
 from service.predict.evidence import Question, TakenApart
 from service.predict.loading import LoadedVersion
@@ -29,14 +38,14 @@ class LaneParts:
         aside: where large pictures are decoded, so that they hold up nobody's batch.
         crew: how many workers, and what they have in common.
         stall_timeout_s: seconds after which a batch in hand counts as hung.
-        on_batch: hears the number of images of each run.
+        on_batch: hears the version and the number of images of each run.
     """
 
     decode: Decode
     aside: Executor
     crew: Crew
     stall_timeout_s: float
-    on_batch: Callable[[int], None] = lambda _size: None
+    on_batch: Callable[[VersionId, int], None] = lambda _version, _size: None
 
 
 class Lane:
@@ -62,7 +71,8 @@ class Lane:
         self._leases = 0
         self._is_retired = False
         self._is_closed = False
-        hooks = Hooks(parts.decode, self._decode_aside, self._deliver, parts.on_batch)
+        on_batch = partial(parts.on_batch, self.id)
+        hooks = Hooks(parts.decode, self._decode_aside, self._deliver, on_batch)
         self._clock = parts.crew.clock
         self._workers = [
             Worker(version, self._queue, hooks, parts.crew) for _ in range(parts.crew.num_workers)
@@ -110,31 +120,31 @@ class Lane:
             self.close()
 
     async def submit(
-        self, files: Sequence[bytes], *, explain: bool, timeout_s: float | None = None
+        self, images: Images, *, explain: bool, timeout_s: float | None = None
     ) -> Answers:
         """Wait for the answers to one caller's images.
 
         Args:
-            files: encoded images, at least one.
+            images: files or pixels, at least one.
             explain: whether contributions are wanted.
             timeout_s: seconds from now in which a run must have begun.
 
         Raises:
             ServiceError: an image is bad, the model failed, or the lane was given up.
         """
-        job = Job(files, explain, self._loop.create_future(), self._deadline(timeout_s))
+        job = self._job(images, timeout_s, explain=explain)
         outputs: Outputs = await self._outcome(job)
         manifest = self.version.manifest
         familiarity = familiarity_of(manifest, outputs.optional.get(FAMILIARITY))
         return Answers(self.id, manifest, outputs, familiarity)
 
     async def explain(
-        self, files: Sequence[bytes], question: Question, *, timeout_s: float | None = None
+        self, images: Images, question: Question, *, timeout_s: float | None = None
     ) -> Explained:
         """Wait for the answers to one caller's images, taken apart.
 
         Args:
-            files: encoded images, at least one.
+            images: files or pixels, at least one.
             question: which combinations of classes to take apart.
             timeout_s: seconds from now in which a run must have begun.
 
@@ -144,30 +154,49 @@ class Lane:
         explainer = self.version.explainer
         if explainer is None or explainer.assignment is None:
             raise _no_evidence(self.id)
-        future = self._loop.create_future()
-        job = Job(files, True, future, self._deadline(timeout_s), question=question)  # noqa: FBT003
+        job = self._job(images, timeout_s, explain=True, question=question)
         found: TakenApart = await self._outcome(job)
         manifest, assignment = self.version.manifest, explainer.assignment
         familiarity = familiarity_of(manifest, found.familiarity)
         return Explained(self.id, manifest, found.evidence, question, assignment, familiarity)
 
-    def _deadline(self, timeout_s: float | None) -> float | None:
-        return None if timeout_s is None else self._clock() + timeout_s
+    def _job(
+        self,
+        images: Images,
+        timeout_s: float | None,
+        *,
+        explain: bool,
+        question: Question | None = None,
+    ) -> Job:
+        """Make what waits for images.
+
+        Raises:
+            UnprocessableError: pixels are not what this version takes.
+        """
+        future = self._loop.create_future()
+        deadline = None if timeout_s is None else self._clock() + timeout_s
+        if not isinstance(images, np.ndarray):
+            return Job(images, len(images), explain, future, deadline, question=question)
+        # Here, not in the worker: there a wrong shape would fail the neighbours' batch as well.
+        if images.dtype != np.uint8 or images.shape[1:] != self.version.shape:
+            detail = f"{self.id} takes uint8 pixels (N, {', '.join(map(str, self.version.shape))})"
+            found = f"{images.dtype} {images.shape}"
+            raise UnprocessableError("bad-field", f"{detail}, not {found}")
+        return Job((), len(images), explain, future, deadline, images, question)
 
     async def _outcome(self, job: Job) -> Any:  # noqa: ANN401  of the kind that the job asks for
         """Let a job wait, and give what a worker makes of it."""
         if self._is_closed:
             raise _given_up(self.id)
-        images = len(job.files)
         self._unanswered.add(job)
-        self._depth += images
+        self._depth += job.size
         try:
             self._queue.put(job)
             return await job.future
         finally:
             # Also for a caller who went away: its place must not stay taken.
             self._unanswered.discard(job)
-            self._depth -= images
+            self._depth -= job.size
 
     def trouble(self) -> str | None:
         """Say what is wrong with the lane; None if it answers well."""

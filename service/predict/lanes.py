@@ -91,6 +91,11 @@ class Lanes:
         return choose(self._table, wanted)
 
     @property
+    def open(self) -> tuple[Lane, ...]:
+        """Every lane that answers: for its name, or for those who name its version."""
+        return tuple(self._table.open.values())
+
+    @property
     def all(self) -> tuple[Lane, ...]:
         """Every lane that is open or drains."""
         return (*self._table.open.values(), *self._table.draining)

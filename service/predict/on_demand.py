@@ -27,14 +27,18 @@ class OnDemand:
         """
         if wanted.name is None or self._lanes.of(wanted) is not None:
             return
-        version, is_active = await asyncio.to_thread(self._find, wanted.name, wanted.version)
+        version, is_active = await asyncio.to_thread(self.find, wanted.name, wanted.version)
         refused = await self._watcher.load(version, is_active=is_active)
         if refused is not None:
             detail = f"{version} was refused: {refused}"
             raise ConflictError("version-refused", detail)
 
-    def _find(self, name: str, version: str | None) -> tuple[VersionId, bool]:
-        """Look a model up in the repository: which version, and whether it is the active one."""
+    def find(self, name: str, version: str | None) -> tuple[VersionId, bool]:
+        """Look a model up in the repository: which version, and whether it is the active one.
+
+        Raises:
+            NotFoundError: there is no such model, or no such version of it.
+        """
         try:
             active = self._repository.active(name)
             named = active if version is None else VersionId(name, version)

@@ -1,10 +1,13 @@
-"""The service without HTTP: encoded images in, answers out."""
+"""The service without HTTP: images in, answers out."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 from model.artifact.manifest import Manifest
 from service.predict.answers import Answers, Explained
+from service.predict.batch import Images
 from service.predict.evidence import Question
+from service.predict.lane import Lane
 from service.predict.lanes import ANY, Lanes, Wanted
 from service.predict.on_demand import OnDemand
 
@@ -30,9 +33,30 @@ class Predictor:
         """
         self._lanes.check_wait(images=1)
 
+    @asynccontextmanager
+    async def leased(
+        self, images: int, wanted: Wanted = ANY, *, timeout_s: float | None = None
+    ) -> AsyncIterator[Lane]:
+        """Lease a lane for those who must know the version before they can read their images.
+
+        Args:
+            images: that will be submitted.
+            wanted: the model.
+            timeout_s: seconds that the caller will wait.
+
+        Raises:
+            ServiceError: nothing answers for that model, or not in time.
+        """
+        await self._ensure(wanted)
+        lane = self._lanes.lease(images, timeout_s, wanted)
+        try:
+            yield lane
+        finally:
+            lane.release()
+
     async def predict(
         self,
-        files: Sequence[bytes],
+        images: Images,
         *,
         explain: bool = False,
         timeout_s: float | None = None,
@@ -42,7 +66,7 @@ class Predictor:
         """Classify images, all by one version, from the same lane to the end.
 
         Args:
-            files: encoded images, at least one.
+            images: files or pixels, at least one.
             explain: whether the layers' contributions are wanted.
             timeout_s: seconds that the caller will wait; what cannot be run by then is refused.
             wanted: the model.
@@ -52,16 +76,16 @@ class Predictor:
             ServiceError: see `service.errors`; nothing else is raised.
         """
         await self._ensure(wanted)
-        lane = self._lanes.lease(len(files), timeout_s, wanted)
+        lane = self._lanes.lease(len(images), timeout_s, wanted)
         try:
             check(lane.version.manifest)
-            return await lane.submit(files, explain=explain, timeout_s=timeout_s)
+            return await lane.submit(images, explain=explain, timeout_s=timeout_s)
         finally:
             lane.release()
 
     async def explain(
         self,
-        files: Sequence[bytes],
+        images: Images,
         ask: Callable[[Manifest], Question],
         *,
         timeout_s: float | None = None,
@@ -70,7 +94,7 @@ class Predictor:
         """Classify images and take their scores apart, all by one version.
 
         Args:
-            files: encoded images, at least one.
+            images: files or pixels, at least one.
             ask: says what to take apart, once it is known which classes there are.
             timeout_s: seconds that the caller will wait; what cannot be run by then is refused.
             wanted: the model.
@@ -79,10 +103,10 @@ class Predictor:
             ServiceError: see `service.errors`; nothing else is raised.
         """
         await self._ensure(wanted)
-        lane = self._lanes.lease(len(files), timeout_s, wanted)
+        lane = self._lanes.lease(len(images), timeout_s, wanted)
         try:
             question = ask(lane.version.manifest)
-            return await lane.explain(files, question, timeout_s=timeout_s)
+            return await lane.explain(images, question, timeout_s=timeout_s)
         finally:
             lane.release()
 

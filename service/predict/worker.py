@@ -101,7 +101,7 @@ class Worker:
             self._hooks.deliver(outcomes)
             self.busy_since = None
             # Only what was answered here took the time: not what was late or is decoded aside.
-            images = sum(len(job.files) for job, _ in outcomes)
+            images = sum(job.size for job, _ in outcomes)
             self._note_pace(self._crew.clock() - started, images)
 
     def _in_time(self, jobs: Sequence[Job], now: float) -> list[Job]:

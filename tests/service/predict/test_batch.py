@@ -38,7 +38,8 @@ def test_idle_workers_share_what_waits() -> None:
 
 def job(size: int) -> Job:
     """Make a job of so many files."""
-    return Job([b"x"] * size, explain=False, future=asyncio.get_running_loop().create_future())
+    future = asyncio.get_running_loop().create_future()
+    return Job([b"x"] * size, size, explain=False, future=future)
 
 
 async def test_the_queue_gives_batches_by_the_rule() -> None:

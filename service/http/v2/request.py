@@ -1,0 +1,127 @@
+"""An inference request: its JSON part, and the bytes of the binary extension behind it."""
+
+from typing import Annotated, Any, NamedTuple
+
+import msgspec
+
+from service.errors import BadRequestError, UnprocessableError, UnsupportedMediaError
+from service.http.endpoint import Scope
+
+JSON_LENGTH_HEADER = b"inference-header-content-length"
+
+Parameters = dict[str, Any]
+
+
+class InputTensor(msgspec.Struct):
+    """One input: its data here, or behind the JSON part where `binary_data_size` is given."""
+
+    name: str
+    shape: list[Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]]
+    datatype: str
+    parameters: Parameters | None = None
+    # Decoded by `inputs`, which knows the datatype and, by the model, how much there may be.
+    data: msgspec.Raw = msgspec.field(default_factory=msgspec.Raw)
+
+
+class OutputAsked(msgspec.Struct):
+    """One output that is asked for."""
+
+    name: str
+    parameters: Parameters | None = None
+
+
+class InferRequest(msgspec.Struct):
+    """The JSON part; fields and parameters that are unknown are ignored, as the protocol has it."""
+
+    inputs: list[InputTensor]
+    id: str | None = None
+    parameters: Parameters | None = None
+    outputs: list[OutputAsked] | None = None
+
+
+class Parsed(NamedTuple):
+    """A request as it came.
+
+    Attributes:
+        request: the JSON part; None where the whole body is one encoded image.
+        tail: what follows the JSON part.
+    """
+
+    request: InferRequest | None
+    tail: memoryview
+
+
+_JSON = msgspec.json.Decoder(InferRequest)
+
+
+def json_length(scope: Scope) -> int | None:
+    """Read the length of the JSON part from the headers; None: the whole body.
+
+    Raises:
+        ClientError: it is no whole number, or the body is compressed.
+    """
+    length = None
+    for name, value in scope["headers"]:
+        if name == JSON_LENGTH_HEADER:
+            if not value.isdigit():
+                detail = "Inference-Header-Content-Length must be a whole number of bytes"
+                raise BadRequestError("bad-json-length", detail)
+            length = int(value)
+        elif name == b"content-encoding" and value.strip().lower() not in (b"", b"identity"):
+            detail = f"the body is {value[:20].decode('latin-1')!r}; send it without compression"
+            raise UnsupportedMediaError("unsupported-encoding", detail)
+    return length
+
+
+def parse(data: bytes, length: int | None) -> Parsed:
+    """Take a body apart.
+
+    Args:
+        data: the whole body, not empty.
+        length: of its JSON part; 0: it has none and is one encoded image; None: it has no more.
+
+    Raises:
+        ClientError: it is not what the protocol says.
+    """
+    whole = memoryview(data)
+    if length == 0:
+        return Parsed(None, whole)
+    if length is not None and length > len(data):
+        detail = f"Inference-Header-Content-Length is {length}, the body has {len(data)} bytes"
+        raise BadRequestError("bad-json-length", detail)
+    try:
+        request = _JSON.decode(whole[:length])
+    except msgspec.ValidationError as error:
+        raise UnprocessableError("bad-field", str(error)) from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        detail = f"the JSON part is not JSON: {error}"
+        raise BadRequestError("malformed-json", detail) from error
+    return Parsed(request, whole[length:] if length is not None else whole[:0])
+
+
+def parameter(given: Parameters | None, name: str, kind: type, default: Any) -> Any:  # noqa: ANN401
+    """Read a parameter of one kind, or its default where it is not given.
+
+    Raises:
+        UnprocessableError: it is of another kind.
+    """
+    value = (given or {}).get(name)
+    if value is None:
+        return default
+    if type(value) is not kind:  # True is an int to isinstance
+        found = type(value).__name__
+        raise UnprocessableError("bad-field", f"{name} must be {kind.__name__}, not {found}")
+    return value
+
+
+def timeout_s(request: InferRequest | None, of_header: float | None) -> float | None:
+    """Give the caller's deadline in seconds: `timeout` in microseconds, or the header's if less.
+
+    Raises:
+        UnprocessableError: the parameter is no whole number.
+    """
+    given = parameter(request.parameters, "timeout", int, 0) if request is not None else 0
+    if given <= 0:
+        return of_header
+    seconds = given / 1e6
+    return seconds if of_header is None else min(seconds, of_header)
