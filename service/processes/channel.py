@@ -71,7 +71,10 @@ class Channel:
     def _next(self) -> socket.socket | None:
         """Take one connection; None where no more will come."""
         while True:
-            data, descriptors, _, _ = socket.recv_fds(self._end, 1, 1)
+            try:
+                data, descriptors, _, _ = socket.recv_fds(self._end, 1, 1)
+            except ConnectionResetError:  # the supervisor died before it had read what we said
+                return None
             if not data:
                 return None
             self._say(TAKEN)
