@@ -4,8 +4,7 @@ import json
 import os
 import socket
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -86,23 +85,15 @@ def compose(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Compose]:
         compose("--profile", "train", "down", "--volumes", "--remove-orphans")
 
 
-def until(condition: Callable[[], bool], seconds: float) -> None:
-    """Wait until something holds."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 def test_up_predict_train_swap_down(compose: Compose) -> None:
-    """From nothing to a retrained model that serves, and an orderly end."""
+    """From nothing to a model of one's own beside the bundled one, and an orderly end."""
     url = f"http://{compose.address}"
 
     compose("up", "--detach", "--wait")
     first = httpx.post(f"{url}/predict", content=PICTURE).json()
     printed = compose("run", "--rm", "train", *TRAINING.split())
-    until(lambda: httpx.get(f"{url}/health/ready").json()["model"]["name"] == "colours", 2)
-    second = httpx.post(f"{url}/predict?explain=true", content=PICTURE).json()
+    second = httpx.post(f"{url}/models/colours/predict?explain=true", content=PICTURE).json()
+    third = httpx.post(f"{url}/predict", content=PICTURE).json()
     compose("stop")
 
     bundled = ModelRepository(BUNDLED_REPOSITORY).active()
@@ -111,6 +102,7 @@ def test_up_predict_train_swap_down(compose: Compose) -> None:
     assert "published colours/1 to /models, active" in printed
     assert second["model"] == {"name": "colours", "version": "1"}
     assert second["predictions"][0]["label"] == "red"
+    assert third["model"] == first["model"]
     assert compose.inspect()["State"]["ExitCode"] == 0
 
 
