@@ -1,4 +1,4 @@
-"""The ways to send a picture to `POST /predict`: raw, as a form, as JSON, and asking why."""
+"""The ways to send a picture: raw, as a form, as JSON, asking why, and to `POST /explain`."""
 
 import base64
 import json
@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-FormName = Literal["raw", "multipart", "json", "explain"]
-FORMS: tuple[FormName, ...] = ("raw", "multipart", "json", "explain")
+FormName = Literal["raw", "multipart", "json", "explain", "evidence"]
+FORMS: tuple[FormName, ...] = ("raw", "multipart", "json", "explain", "evidence")
 
 _BOUNDARY = "benchmark-6f1f6f2"
 
@@ -31,6 +31,8 @@ def message(form: FormName, pictures: list[bytes], content_type: str) -> Message
             return Message("/predict", content_type, tuple(pictures))
         case "explain":
             return Message("/predict?explain=true", content_type, tuple(pictures))
+        case "evidence":
+            return Message("/explain", content_type, tuple(pictures))
         case "multipart":
             declared = f"multipart/form-data; boundary={_BOUNDARY}"
             parts = tuple(_part(picture, content_type) for picture in pictures)

@@ -19,6 +19,11 @@ def test_raw_bodies_are_the_pictures() -> None:
     assert sent.bodies == tuple(PICTURES)
 
 
+def test_evidence_asks_another_path() -> None:
+    """The same body, of which the scores are taken apart by position."""
+    assert message("evidence", PICTURES, "image/png").path == "/explain"
+
+
 def test_explain_asks_in_the_query() -> None:
     """The body is the raw one."""
     sent = message("explain", PICTURES, "image/png")
