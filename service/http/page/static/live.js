@@ -45,10 +45,10 @@ export function difference(earlier, later, seconds) {
 }
 
 function bucketsOf(samples, grown) {
-  const prefix = 'goodserve_request_duration_seconds_bucket{le="';
+  const bucket = /^goodserve_request_duration_seconds_bucket\{.*le="([^"]*)"/;
   return [...samples.keys()]
-    .filter((name) => name.startsWith(prefix))
-    .map((name) => ({ name, limit: name.slice(prefix.length, -2) }))
+    .filter((name) => name.includes('outcome="ok"') && bucket.test(name))
+    .map((name) => ({ name, limit: bucket.exec(name)[1] }))
     .map(({ name, limit }) => [limit === "+Inf" ? Infinity : Number(limit), grown(name)])
     .sort(([first], [second]) => first - second);
 }
