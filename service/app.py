@@ -3,11 +3,13 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.metadata import version
 from typing import Any
 
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp
 
 from model.artifact.repository import BUNDLED_REPOSITORY, ModelRepository
 from model.artifact.runtime import Device, resolve_device
@@ -49,17 +51,20 @@ class App:
         """Answer one request, or begin and end with the process."""
         if scope["type"] == "http":
             send = numbered(scope, send)
-            if self.origins:
-                cors = CORSMiddleware(
-                    self._route,
-                    allow_origins=self.origins,
-                    allow_methods=["GET", "POST"],
-                    allow_headers=["*"],
-                    expose_headers=["X-Request-Id", "Retry-After"],
-                )
-                await cors(scope, receive, send)
-                return
-        await self._route(scope, receive, send)
+        await self._outermost(scope, receive, send)
+
+    @cached_property
+    def _outermost(self) -> ASGIApp:
+        """What stands before the routes: nothing, unless pages of other origins may ask."""
+        if not self.origins:
+            return self._route
+        return CORSMiddleware(
+            self._route,
+            allow_origins=self.origins,
+            allow_methods=["GET", "POST"],
+            allow_headers=["*"],
+            expose_headers=["X-Request-Id", "Retry-After"],
+        )
 
     async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"] == "/predict" and scope["method"] == "POST":

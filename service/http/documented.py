@@ -22,19 +22,20 @@ from service.http.schemas import (
     Problem,
 )
 
-_PROBLEMS: dict[int | str, dict[str, Any]] = {
-    status: {
-        "description": HTTPStatus(status).phrase,
-        "content": {PROBLEM_JSON: {"schema": Problem.model_json_schema()}},
+
+def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Document problem details for each status."""
+    return {
+        status: {
+            "description": HTTPStatus(status).phrase,
+            "content": {PROBLEM_JSON: {"schema": Problem.model_json_schema()}},
+        }
+        for status in statuses
     }
-    for status in (400, 408, 413, 415, 422, 429, 500, 503, 504)
-}
-_CONFLICT: dict[int | str, dict[str, Any]] = {
-    409: {**_PROBLEMS[400], "description": HTTPStatus.CONFLICT.phrase}
-}
-_UNKNOWN: dict[int | str, dict[str, Any]] = {
-    404: {**_PROBLEMS[400], "description": HTTPStatus.NOT_FOUND.phrase}
-}
+
+
+_PROBLEMS = _problems(400, 408, 413, 415, 422, 429, 500, 503, 504)
+_CONFLICT, _UNKNOWN = _problems(409), _problems(404)
 NAME_PARAMETER: dict[str, Any] = {
     "name": "name",
     "in": "path",

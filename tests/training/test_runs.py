@@ -5,7 +5,6 @@ import shlex
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ import torch
 
 from model.artifact.repository import ModelRepository
 from tests.pictures import write_folder
+from tests.training.processes import wait_for_an_epoch
 from training.__main__ import main
 from training.results.run import Run
 
@@ -35,15 +35,6 @@ def fit(*arguments: str) -> subprocess.Popen[str]:
     """Start `goodserve-train fit` as a user would."""
     command = [sys.executable, "-m", "training", "fit", *arguments]
     return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-
-
-def wait_for_an_epoch(process: subprocess.Popen[str], run: Path) -> None:
-    """Wait for the first epoch's line in the log."""
-    log, deadline = run / "log.jsonl", time.monotonic() + 120
-    while not (log.exists() and log.read_text()):
-        assert process.poll() is None, process.communicate()[1]
-        assert time.monotonic() < deadline
-        time.sleep(0.01)  # another process writes it: there is no clock to inject
 
 
 def interrupt_in_second_epoch(process: subprocess.Popen[str], run: Path) -> str:

@@ -13,7 +13,7 @@ from training.settings.initial import MODEL_FILE
 
 _BATCH_NORM_EPSILON = 1e-5
 # What makes a layer's activity; how it is read belongs to the classes that it was read for.
-_PARTS = ("conv.", "norm.", "input_norm.")
+PARTS = ("conv.", "norm.", "input_norm.")
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def _layers(tensors: dict[str, Tensor]) -> TrainedLayers:
     for name, tensor in tensors.items():
         root, _, rest = name.partition(".")
         number, _, part = rest.partition(".")
-        if root == "blocks" and part.startswith(_PARTS):
+        if root == "blocks" and part.startswith(PARTS):
             found.setdefault(int(number), {})[part] = tensor
     try:
         layers = tuple(found[number] for number in range(len(found)))

@@ -1,5 +1,7 @@
 """A new network that begins with layers which were trained before."""
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 
@@ -7,7 +9,7 @@ from model.network.block import ForwardForwardBlock
 from model.network.stack import ForwardForwardNetwork
 from training.data.dataset import Split
 from training.errors import ConfigError
-from training.initial.read import TrainedLayers
+from training.initial.read import PARTS, TrainedLayers
 
 # Enough to know a channel's mean and spread to one part in a hundred.
 _LOOKED_AT = 1000
@@ -56,16 +58,15 @@ def _fitting(network: ForwardForwardNetwork, trained: TrainedLayers) -> int:
 
 
 def _fits(block: ForwardForwardBlock, layer: dict[str, Tensor]) -> bool:
-    own = {
+    return _shapes(block.state_dict()) == _shapes(layer)
+
+
+def _shapes(tensors: Mapping[str, Tensor]) -> dict[str, torch.Size]:
+    """Give the shapes of what makes a layer's activity; a graph counts no batches."""
+    return {
         name: tensor.shape
-        for name, tensor in block.state_dict().items()
-        if not name.startswith(("assignment.", "goodness_norm.", "scale"))
-        and not name.endswith("num_batches_tracked")
-    }
-    return own == {
-        name: tensor.shape
-        for name, tensor in layer.items()
-        if not name.endswith("num_batches_tracked")
+        for name, tensor in tensors.items()
+        if name.startswith(PARTS) and not name.endswith("num_batches_tracked")
     }
 
 

@@ -17,6 +17,7 @@ from training.results.log import AllLogs, JsonLines, RunLog
 from training.results.stored import FORMAT, check_format
 from training.results.trained import TrainedModel, load_trained, save_trained
 from training.settings.fit import FitSettings
+from training.settings.initial import MODEL_FILE, REPORT_FILE, SETTINGS_FILE
 from training.settings.load import describe
 
 
@@ -37,12 +38,12 @@ class Run:
         """Name the folder, and the logs to keep beside its own; nothing is read or written yet."""
         self.folder = folder
         self.log: RunLog = AllLogs([JsonLines(folder / "log.jsonl"), *logs])
-        self._settings = folder / "settings.json"
+        self._settings = folder / SETTINGS_FILE
         self._checkpoint = folder / "checkpoint.pt"
         self._best = folder / "best.pt"
         self._answers = folder / "answers.npz"
-        self._report = folder / "report.json"
-        self._model = folder / "model.pt"
+        self._report = folder / REPORT_FILE
+        self._model = folder / MODEL_FILE
 
     def refuse_existing(self) -> None:
         """Make sure that starting here would overwrite nothing.

@@ -9,7 +9,8 @@ from model.artifact.repository import BUNDLED_REPOSITORY, MANIFEST_FILE
 from training.errors import ConfigError
 from training.settings.sections import NetworkSettings, merged
 
-MODEL_FILE, SETTINGS_FILE = "model.pt", "settings.json"
+# Of a run's folder.
+MODEL_FILE, SETTINGS_FILE, REPORT_FILE = "model.pt", "settings.json", "report.json"
 
 # What these say holds for one number of classes; a new network has another.
 _NOT_TAKEN_OVER = {"initial", "width_factor"}
@@ -77,7 +78,7 @@ def with_initial(given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, An
 
 def _of_run(folder: Path) -> tuple[Mapping[str, Any], int | None, int]:
     settings = json.loads((folder / SETTINGS_FILE).read_bytes())["settings"]
-    report = json.loads((folder / "report.json").read_bytes())
+    report = json.loads((folder / REPORT_FILE).read_bytes())
     is_resized = settings["data"]["source"].partition(":")[0] in {"folder", "csv", "jsonl"}
     image_size = settings["data"]["image_size"] if is_resized else None
     return settings["network"], image_size, len(report["labels"])

@@ -4,8 +4,6 @@ import json
 import shlex
 import shutil
 import signal
-import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -13,6 +11,7 @@ import torch
 
 from tests.pictures import write_folder
 from tests.training.parallel.launch import ended, fit, fit_command, ranks, torchrun
+from tests.training.processes import wait_for_an_epoch
 from training.__main__ import main
 from training.results.checkpoint import Checkpoint
 from training.results.run import Run
@@ -56,15 +55,6 @@ def logged(run: Run) -> list[list[float]]:
         ]
         for line in lines
     ]
-
-
-def wait_for_an_epoch(process: subprocess.Popen[str], run: Path) -> None:
-    """Wait for the first epoch's line in the log."""
-    log, deadline = run / "log.jsonl", time.monotonic() + 120
-    while not (log.exists() and log.read_text()):
-        assert process.poll() is None, process.communicate()[1]
-        assert time.monotonic() < deadline
-        time.sleep(0.01)  # another process writes it: there is no clock to inject
 
 
 def finished_by_one(run: Path) -> Checkpoint:
