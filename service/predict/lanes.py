@@ -192,11 +192,18 @@ class Lanes:
                 self._retire(version)
 
     def give_up_lost(self) -> None:
-        """Answer those who wait in a lane that will not answer them."""
+        """Answer those who wait in a lane that will not answer them.
+
+        The watcher replaces an active one. Any other is forgotten, and loaded again when named.
+        """
         for lane in self.all:
             if lane.is_lost():
                 log.error("%s is given up: %s", lane.id, lane.trouble())
                 lane.give_up()
+        active = set(self._table.active.values())
+        for version, lane in self._table.open.items():
+            if lane.is_closed and version not in active:
+                self._retire(version)
         self._sweep()
 
     def close(self) -> None:

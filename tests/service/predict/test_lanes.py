@@ -58,6 +58,30 @@ async def test_what_was_used_least_lately_is_unloaded() -> None:
     assert opened["c"].is_closed
 
 
+async def test_a_version_that_was_named_and_is_lost_can_be_loaded_again() -> None:
+    """Nobody watches over it, so it must not stand in its own way; the active one does stay."""
+    gate, clock = Gate(), Clock()
+    lanes = Lanes(max_waiting_images=100)
+    lanes.install(open_lane(loaded()))
+    hung = open_lane(loaded(FakeSession(gate), version="7"), clock=clock, stall_timeout_s=1.0)
+    lanes.add(hung)
+    named = Wanted("colours", "7")
+    asked = asyncio.create_task(Predictor(lanes).predict(PICTURE, wanted=named))
+    await asyncio.to_thread(gate.wait_until_entered)
+
+    clock.now = 2.0
+    lanes.give_up_lost()
+
+    with pytest.raises(Exception, match="does not answer"):
+        await asked
+    assert lanes.of(named) is None
+    lanes.add(open_lane(loaded(version="7")))
+    assert str((await Predictor(lanes).predict(PICTURE, wanted=named)).id) == "colours/7"
+    assert lanes.active is not None
+    assert not lanes.active.is_closed
+    gate.let()
+
+
 async def test_models_that_are_no_longer_active_drain() -> None:
     """A version that was named itself stays; the others answer on."""
     lanes = Lanes(max_waiting_images=100)
