@@ -37,7 +37,7 @@ class Predictor:
     async def leased(
         self, images: int, wanted: Wanted = ANY, *, timeout_s: float | None = None
     ) -> AsyncIterator[Lane]:
-        """Lease a lane for those who must know the version before they can read their images.
+        """Lease a lane for as long as the block lasts; a model that is named is loaded first.
 
         Args:
             images: that will be submitted.
@@ -47,7 +47,8 @@ class Predictor:
         Raises:
             ServiceError: nothing answers for that model, or not in time.
         """
-        await self._ensure(wanted)
+        if self._on_demand is not None and wanted.name is not None:
+            await self._on_demand.ensure(wanted)
         lane = self._lanes.lease(images, timeout_s, wanted)
         try:
             yield lane
@@ -75,13 +76,9 @@ class Predictor:
         Raises:
             ServiceError: see `service.errors`; nothing else is raised.
         """
-        await self._ensure(wanted)
-        lane = self._lanes.lease(len(images), timeout_s, wanted)
-        try:
+        async with self.leased(len(images), wanted, timeout_s=timeout_s) as lane:
             check(lane.version.manifest)
             return await lane.submit(images, explain=explain, timeout_s=timeout_s)
-        finally:
-            lane.release()
 
     async def explain(
         self,
@@ -102,15 +99,6 @@ class Predictor:
         Raises:
             ServiceError: see `service.errors`; nothing else is raised.
         """
-        await self._ensure(wanted)
-        lane = self._lanes.lease(len(images), timeout_s, wanted)
-        try:
+        async with self.leased(len(images), wanted, timeout_s=timeout_s) as lane:
             question = ask(lane.version.manifest)
             return await lane.explain(images, question, timeout_s=timeout_s)
-        finally:
-            lane.release()
-
-    async def _ensure(self, wanted: Wanted) -> None:
-        """Load the model that is named, if it is not loaded."""
-        if self._on_demand is not None and wanted.name is not None:
-            await self._on_demand.ensure(wanted)
