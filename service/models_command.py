@@ -3,27 +3,24 @@
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
 
-from cyclopts import App, Parameter
+from cyclopts import App
 
+from model.artifact.active import Active
+from model.artifact.labels import STABLE
 from model.artifact.outputs import ContractError
 from model.artifact.repository import ModelRepository
 from model.artifact.runtime import graph_opener, session_opener, stage_opener
 from model.artifact.version import RepositoryError, UnknownVersionError, VersionId
+from service import labels_command
 from service.app import serving_device
 from service.predict.anytime import Early
 from service.predict.loading import Further, RunSizes, load_version
+from service.repository_flags import Name, Repository, Version, repository_at
 from service.settings import Settings
 
 app = App(name="models", help="Look at the versions of a repository and switch between them.")
-
-
-Repository = Annotated[
-    Path | None, Parameter(help="The model repository (environment: GOODSERVE_REPOSITORY).")
-]
-Name = Annotated[str, Parameter(help="Name of a model, such as cifar10.")]
-Version = Annotated[str, Parameter(help="NAME/VERSION, such as cifar10/1.")]
+app.update(labels_command.app)
 
 
 @app.command(name="list")
@@ -38,7 +35,8 @@ def list_models(*, repository: Repository = None) -> None:
     active = state.versions if state is not None else ()
     for version in found.versions():
         mark = "*" if version in active else " "
-        default = "  default" if version == (active or (None,))[0] else ""
+        named = ["default"] if version == (active or (None,))[0] else []
+        named += _labels(state, version)
         try:
             manifest = found.manifest(version)
         except RepositoryError as error:
@@ -47,13 +45,23 @@ def list_models(*, repository: Repository = None) -> None:
         test = manifest.accuracy
         accuracy = f"{test.value:.2%} (n = {test.n})" if test else "not tested"
         created = manifest.created.date().isoformat()
-        print(f"{mark} {version}  {created}  {len(manifest.labels)} classes  {accuracy}{default}")
+        classes = f"{len(manifest.labels)} classes"
+        print("  ".join([f"{mark} {version}", created, classes, accuracy, *named]))
+
+
+def _labels(state: Active | None, version: VersionId) -> list[str]:
+    """Say which labels name a version, beside `stable`, which the asterisk tells."""
+    history = state.models.get(version.name) if state is not None else None
+    if history is None:
+        return []
+    named = (label for label, each in history.all_labels.items() if each == version.version)
+    return sorted(set(named) - {STABLE})
 
 
 @app.command(name="show")
 def show_model(version: Version, /, *, repository: Repository = None) -> None:
     """Print one version's manifest."""
-    manifest = _repository(repository).manifest(VersionId.parse(version))
+    manifest = repository_at(repository).manifest(VersionId.parse(version))
     print(json.dumps(manifest.model_dump(mode="json", exclude={"golden"}), indent=2))
 
 
@@ -87,37 +95,33 @@ def activate_model(version: Version, /, *, repository: Repository = None) -> Non
 
     What is active under other names stays so.
     """
-    _repository(repository).activate(VersionId.parse(version))
+    repository_at(repository).activate(VersionId.parse(version))
     print(f"{version} is active")
 
 
 @app.command(name="rollback")
 def rollback_model(name: Name | None = None, /, *, repository: Repository = None) -> None:
     """Make the version active that was so before, of a model or of the default one."""
-    print(f"{_repository(repository).rollback(name)} is active again")
+    print(f"{repository_at(repository).rollback(name)} is active again")
 
 
 @app.command(name="default")
 def default_model(name: Name, /, *, repository: Repository = None) -> None:
     """Let a model answer where a request names none."""
-    _repository(repository).make_default(name)
+    repository_at(repository).make_default(name)
     print(f"{name} is the default model")
 
 
 @app.command(name="deactivate")
 def deactivate_model(name: Name, /, *, repository: Repository = None) -> None:
     """Serve a model no more; its versions stay."""
-    _repository(repository).deactivate(name)
+    repository_at(repository).deactivate(name)
     print(f"{name} is not served any more")
-
-
-def _repository(path: Path | None) -> ModelRepository:
-    return ModelRepository(path or Settings().repository)
 
 
 def _existing(path: Path | None) -> ModelRepository:
     """Take a repository that holds something: a mistyped path must not look sound."""
-    repository = _repository(path)
+    repository = repository_at(path)
     if not repository.versions():
         message = f"there are no versions in {repository.root}"
         raise UnknownVersionError(message)

@@ -21,10 +21,10 @@ from service.errors import ServiceError
 from service.http.explain import question
 from service.http.overlay import draw
 from service.http.schemas import ExplainOptions
-from service.models_command import Repository
 from service.predict.answers import Explained
 from service.predict.decode import Decoder
 from service.predict.loading import Further, LoadedVersion, RunSizes, load_version
+from service.repository_flags import Repository
 from service.settings import Settings
 
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}

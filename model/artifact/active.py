@@ -2,53 +2,19 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from model.artifact.files import read_regular, sweep_aside, write_atomically
+from model.artifact.history import History
+from model.artifact.labels import Canary, ModelName, Stopped, checked_label
 from model.artifact.version import RepositoryError, UnknownVersionError, VersionId
 
 ACTIVE_FILE = "active.json"
 
 # A file of names is small: one that is not is read no further.
 _MOST_BYTES = 1 << 20
-_KEPT_PREVIOUS = 50
-
-
-def _checked_name(text: str) -> str:
-    try:
-        return VersionId(text, "1").name
-    except RepositoryError as error:
-        raise ValueError(str(error)) from error
-
-
-def _checked_version(text: str) -> str:
-    try:
-        return VersionId("any", text).version
-    except RepositoryError as error:
-        raise ValueError(str(error)) from error
-
-
-# Checked when read: a bad name would be carried along in a history that ends in an error.
-ModelName = Annotated[str, AfterValidator(_checked_name)]
-Version = Annotated[str, AfterValidator(_checked_version)]
-
-
-class History(BaseModel):
-    """The active version of one model and those active before it, the last one last."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    active: Version
-    previous: tuple[Version, ...] = ()
-
-    def followed_by(self, version: str) -> Self:
-        """Give the history once `version` is active; activating what is active changes nothing."""
-        if self.active == version:
-            return self
-        previous = (*self.previous, self.active)[-_KEPT_PREVIOUS:]
-        return type(self)(active=version, previous=previous)
 
 
 class Active(BaseModel):
@@ -109,7 +75,7 @@ class Active(BaseModel):
         """Give the state once `wanted` is active; no other name is touched."""
         known = self.models.get(wanted.name)
         history = known.followed_by(wanted.version) if known else History(active=wanted.version)
-        return self._with(models={**self.models, wanted.name: history})
+        return self._replaced(wanted.name, history)
 
     def with_default(self, name: str) -> Self:
         """Give the state in which a model answers where none is named.
@@ -144,8 +110,77 @@ class Active(BaseModel):
         if not history.previous:
             message = f"nothing was active before {name}/{history.active}"
             raise UnknownVersionError(message)
-        before = History(active=history.previous[-1], previous=history.previous[:-1])
-        return self._with(models={**self.models, name: before})
+        return self._replaced(name, history.taken_back())
+
+    def resolve(self, name: str | None, label: str) -> VersionId | None:
+        """Name the version that a label of a model means; None where it means none."""
+        name = self.default if name is None else name
+        found = self.models.get(name)
+        version = found.all_labels.get(label) if found is not None else None
+        return VersionId(name, version) if version is not None else None
+
+    def labelled(self, wanted: VersionId, label: str) -> Self:
+        """Give the state in which a label names a version.
+
+        Raises:
+            UnknownVersionError: no version of that model is active.
+            RepositoryError: it is no label that can be set.
+        """
+        history = self._known(wanted.name)
+        labels = {**history.labels, checked_label(label): wanted.version}
+        return self._replaced(wanted.name, history.changed(labels=labels))
+
+    def unlabelled(self, name: str, label: str) -> Self:
+        """Give the state in which a label names nothing.
+
+        Raises:
+            UnknownVersionError: it names nothing now.
+        """
+        history = self._known(name)
+        if label not in history.labels:
+            message = f"{name} has no label {label!r}"
+            raise UnknownVersionError(message)
+        labels = {each: version for each, version in history.labels.items() if each != label}
+        return self._replaced(name, history.changed(labels=labels))
+
+    def with_canary(self, name: str, canary: Canary) -> Self:
+        """Give the state in which a version is on trial, in place of any other one.
+
+        Raises:
+            UnknownVersionError: no version of that model is active.
+            RepositoryError: it is the active one.
+        """
+        history = self._known(name)
+        if history.active == canary.version:
+            message = f"{name}/{canary.version} is active already; there is nothing to try"
+            raise RepositoryError(message)
+        return self._replaced(name, history.changed(canary=canary, stopped=None))
+
+    def without_canary(self, name: str, stopped: Stopped | None = None) -> Self:
+        """Give the state in which no version of a model is on trial.
+
+        Raises:
+            UnknownVersionError: none is.
+        """
+        self.tried(name)
+        changed = self._known(name).changed(canary=None, stopped=stopped)
+        return self._replaced(name, changed)
+
+    def tried(self, name: str | None = None) -> VersionId:
+        """Name the version of a model, or of the default one, that is on trial.
+
+        Raises:
+            UnknownVersionError: none is.
+        """
+        name = self.default if name is None else name
+        canary = self._known(name).canary
+        if canary is None:
+            message = f"no version of {name} is on trial"
+            raise UnknownVersionError(message)
+        return VersionId(name, canary.version)
+
+    def _replaced(self, name: str, history: History) -> Self:
+        return self._with(models={**self.models, name: history})
 
     def _known(self, name: str) -> History:
         if name not in self.models:

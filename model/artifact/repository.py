@@ -10,12 +10,13 @@ A version is written aside, fsynced and renamed, so that it is there whole or no
 `active.json` is replaced atomically. Readers therefore need no lock.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from model.artifact.active import ACTIVE_FILE, Active, read_active, write_active
 from model.artifact.files import locked
+from model.artifact.labels import Canary, Stopped
 from model.artifact.manifest import Manifest
 from model.artifact.store import (
     MANIFEST_FILE,
@@ -161,8 +162,7 @@ class ModelRepository:
             UnknownVersionError: no version of it is active.
             RepositoryError: the folder may not be written, or the disk is full.
         """
-        with self._writing():
-            write_active(self.root, self._known_state().with_default(name))
+        self._change(lambda state: state.with_default(name))
 
     def deactivate(self, name: str) -> None:
         """Serve a model no more; its versions stay in the repository.
@@ -171,8 +171,87 @@ class ModelRepository:
             UnknownVersionError: no version of it is active.
             RepositoryError: it is the default one, or the folder may not be written.
         """
+        self._change(lambda state: state.without(name))
+
+    def set_label(self, wanted: VersionId, label: str) -> None:
+        """Let a label name a version of its model; it names no other one any more.
+
+        Raises:
+            UnknownVersionError: there is no such version, or none of its model is active.
+            BrokenVersionError: its manifest is missing or does not parse.
+            RepositoryError: no such label can be set, or the folder may not be written.
+        """
+        self.manifest(wanted)
+        self._change(lambda state: state.labelled(wanted, label))
+
+    def remove_label(self, name: str, label: str) -> None:
+        """Let a label of a model name nothing.
+
+        Raises:
+            UnknownVersionError: it names nothing now.
+            RepositoryError: the folder may not be written.
+        """
+        self._change(lambda state: state.unlabelled(name, label))
+
+    def begin_canary(self, name: str, canary: Canary) -> None:
+        """Put a version on trial, in place of any other one, after reading it whole.
+
+        Raises:
+            UnknownVersionError: there is no such version, or none of its model is active.
+            BrokenVersionError: it is not what was published.
+            RepositoryError: it is the active one, or the folder may not be written.
+        """
+        self.read(VersionId(name, canary.version))
+        self._change(lambda state: state.with_canary(name, canary))
+
+    def promote(self, name: str | None = None) -> VersionId:
+        """Make the version active that is on trial, of a model or of the default one.
+
+        Raises:
+            UnknownVersionError: none is on trial.
+            BrokenVersionError: that one is not what was published.
+            RepositoryError: the folder may not be written.
+        """
         with self._writing():
-            write_active(self.root, self._known_state().without(name))
+            state = self._known_state()
+            wanted = state.tried(name)
+            self.read(wanted)
+            write_active(self.root, state.followed_by(wanted))
+        return wanted
+
+    def end_canary(
+        self,
+        name: str | None = None,
+        stopped: Stopped | None = None,
+        *,
+        only: Canary | None = None,
+    ) -> None:
+        """End the trial of a model's version, or of the default one's; what is active stays so.
+
+        Args:
+            name: of the model.
+            stopped: why, where it failed.
+            only: end this trial and no other one, which somebody may have begun since.
+
+        Raises:
+            UnknownVersionError: none is on trial.
+            RepositoryError: the folder may not be written.
+        """
+
+        def ended(state: Active) -> Active:
+            of = state.default if name is None else name
+            if only is not None and (of not in state.models or state.models[of].canary != only):
+                return state
+            return state.without_canary(of, stopped)
+
+        self._change(ended)
+
+    def _change(self, change: Callable[[Active], Active]) -> None:
+        with self._writing():
+            state = self._known_state()
+            following = change(state)
+            if following != state:
+                write_active(self.root, following)
 
     def _known_state(self) -> Active:
         state = read_active(self.root)

@@ -127,3 +127,34 @@ def test_a_mistyped_path_does_not_look_sound(
     assert main(["models", command, "--repository", str(tmp_path)]) == 2
 
     assert f"there are no versions in {tmp_path}" in capsys.readouterr().err
+
+
+def test_a_trial_from_its_beginning_to_its_end(
+    repository: ModelRepository, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each command says what is so afterwards, and the list shows the labels."""
+    assert models(repository, "label", "colours/2", "night") == 0
+    assert models(repository, "canary", "colours/2", "--percent", "20", "--shadow") == 0
+    assert models(repository, "list") == 0
+    assert models(repository, "promote") == 0
+    assert models(repository, "unlabel", "colours", "night") == 0
+
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[:2] == [
+        "night names colours/2",
+        "colours/2 is compared on 20 % of the requests",
+    ]
+    assert printed[3].endswith("canary  night")
+    assert printed[-2:] == ["colours/2 is active", "night names no version of colours any more"]
+
+
+def test_an_abandoned_trial_leaves_the_active_version(
+    repository: ModelRepository, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """There is nothing to promote then."""
+    assert models(repository, "canary", "colours/2") == 0
+    assert models(repository, "abandon") == 0
+    assert models(repository, "promote") == 2
+
+    assert str(repository.active()) == "colours/1"
+    assert "no version of colours is on trial" in capsys.readouterr().err
