@@ -118,7 +118,9 @@ def create_app(
     framework.include_router(predict_router(predict))
     framework.include_router(explain_router(explain))
     framework.include_router(health_router(engine.lanes, engine.health, engine.watcher))
-    framework.include_router(models_router(engine.repository, engine.lanes, device))
+    framework.include_router(
+        models_router(engine.repository, engine.lanes, engine.watcher, engine.trials, device)
+    )
     framework.include_router(metrics_router(metrics))
     served = Served(
         engine.lanes, engine.health, engine.watcher, engine.on_demand, engine.repository, metrics

@@ -29,6 +29,7 @@ from service.predict.lanes import Lanes
 from service.predict.loading import Further, OpenSession, RunSizes, load_version
 from service.predict.on_demand import OnDemand
 from service.predict.predictor import Predictor
+from service.predict.trials import TrialHooks, Trials
 from service.predict.watcher import Watcher
 from service.predict.worker import Crew
 from service.settings import Settings
@@ -56,6 +57,7 @@ class Engine:
     watcher: Watcher
     health: Health
     on_demand: OnDemand
+    trials: Trials
 
     @asynccontextmanager
     async def running(self, poll_interval_s: float) -> AsyncIterator[None]:
@@ -79,6 +81,7 @@ class Engine:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            await self.trials.close()
             self.lanes.close()
 
     async def _watch(self, first: asyncio.Task[None], poll_interval_s: float) -> None:
@@ -128,10 +131,12 @@ def build_engine(
     def on_swap(succeeded: bool) -> None:  # noqa: FBT001  a callback
         metrics.swap(lanes.serving, succeeded=succeeded)
 
-    watcher = Watcher(repository, lanes, open_lane, on_swap)
+    trials = Trials(repository, lanes, TrialHooks(metrics.trial_request, metrics.trial_images))
+    watcher = Watcher(repository, lanes, open_lane, trials=trials, on_swap=on_swap)
     on_demand = OnDemand(repository, lanes, watcher)
     health = Health(lanes, metrics.refresh)
-    return Engine(repository, Predictor(lanes, on_demand), lanes, watcher, health, on_demand)
+    predictor = Predictor(lanes, on_demand, trials)
+    return Engine(repository, predictor, lanes, watcher, health, on_demand, trials)
 
 
 def _early(settings: Settings, lanes: Lanes, device: Device) -> Early | None:

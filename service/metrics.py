@@ -101,6 +101,19 @@ class Metrics:
             buckets=_CONTRIBUTION_BUCKETS,
             registry=own,
         )
+        self._trial_images = Counter(
+            "goodserve_trial_images",
+            "Images that a version on trial and the active one both saw, by what came of it",
+            [*_BY_VERSION, "outcome"],
+            registry=own,
+        )
+        self._trial_latency = Histogram(
+            "goodserve_trial_duration_seconds",
+            "Seconds that a version on trial took for a request, by outcome",
+            [*_BY_VERSION, "outcome"],
+            buckets=_LATENCY_BUCKETS_S,
+            registry=own,
+        )
         self._versions: set[VersionId] = set()
         self._drift_index = Gauge(
             "goodserve_drift_index",
@@ -168,6 +181,14 @@ class Metrics:
             seen = self._contribution.labels(*labels, name)
             for row in rows:
                 seen.observe(row[place])
+
+    def trial_request(self, version: VersionId, outcome: str, seconds: float) -> None:
+        """Count one request that a version on trial ran."""
+        self._trial_latency.labels(*self._named(version), outcome).observe(seconds)
+
+    def trial_images(self, version: VersionId, outcome: str, count: int) -> None:
+        """Count images by whether a version on trial agrees with the active one."""
+        self._trial_images.labels(*self._named(version), outcome).inc(count)
 
     def _named(self, version: VersionId) -> tuple[str, str]:
         """Give a version's labels; all versions after the first 32 share one."""

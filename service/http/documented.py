@@ -8,6 +8,7 @@ import msgspec
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 
+from model.artifact.labels import LABEL_PATTERN
 from model.artifact.version import NAME_PATTERN, VERSION_PATTERN
 from service.http.body import Receive
 from service.http.endpoint import Endpoint, Scope, Send
@@ -50,6 +51,13 @@ VERSION_PARAMETER: dict[str, Any] = {
     "description": "that answers, whether it is active or not",
     "schema": {"type": "string", "pattern": f"^{VERSION_PATTERN.pattern}$"},
 }
+LABEL_PARAMETER: dict[str, Any] = {
+    "name": "label",
+    "in": "path",
+    "required": True,
+    "description": "that names the version which answers: stable, canary, or one that was set",
+    "schema": {"type": "string", "pattern": f"^{LABEL_PATTERN.pattern}$"},
+}
 _FORMS = ("multipart/form-data", "application/json")
 BINARY: dict[str, Any] = {"type": "string", "format": "binary"}
 TIMEOUT_PARAMETER: dict[str, Any] = {
@@ -59,6 +67,22 @@ TIMEOUT_PARAMETER: dict[str, Any] = {
     "description": "what cannot be run within so many milliseconds is refused with 504",
     "schema": {"type": "integer", "minimum": 0},
 }
+_CHOICE_PARAMETERS: list[dict[str, Any]] = [
+    {
+        "name": "X-Model-Version",
+        "in": "header",
+        "required": False,
+        "description": "a version or a label, where the path names none",
+        "schema": {"type": "string"},
+    },
+    {
+        "name": "X-Routing-Key",
+        "in": "header",
+        "required": False,
+        "description": "while a version is on trial, the same key always gets the same version",
+        "schema": {"type": "string"},
+    },
+]
 _JSON_SCHEMA = msgspec.json.schema_components((JsonRequest,))[1]["JsonRequest"]
 _REQUEST_BODY: dict[str, Any] = {
     "required": True,
@@ -162,9 +186,10 @@ def _add(
     """Add a route by the handler's name for the default model, a named one, and one version."""
     named = {**responses, **_CONFLICT, **_UNKNOWN, **_PROBLEMS}
     for prefix, answers, parameters in (
-        ("", {**responses, **_PROBLEMS}, []),
+        ("", {**responses, **_UNKNOWN, **_PROBLEMS}, []),
         ("/models/{name}", named, [NAME_PARAMETER]),
         ("/models/{name}/versions/{version}", named, [NAME_PARAMETER, VERSION_PARAMETER]),
+        ("/models/{name}/labels/{label}", named, [NAME_PARAMETER, LABEL_PARAMETER]),
     ):
         router.add_api_route(
             f"{prefix}/{handler.__name__}",
@@ -185,4 +210,5 @@ def _parameters(options: type[BaseModel]) -> list[dict[str, Any]]:
             for name, schema in properties.items()
         ),
         TIMEOUT_PARAMETER,
+        *_CHOICE_PARAMETERS,
     ]

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from fastapi import Response
 
+from model.artifact.labels import LABEL_PATTERN
 from model.artifact.version import RepositoryError, VersionId
 from service.errors import BusyError, NotFoundError, ServiceError, UnprocessableError
 from service.http.body import BodyLimits, Receive, read_body
@@ -29,9 +30,12 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 # Of the scope's extensions, between this and `service.http.protocol`: how to cancel a request,
 # and that it was turned away.
 CANCEL, REFUSED = "goodserve.cancel", "goodserve.refused"
+MOST_SHOWN = 63
 # Of the lifespan's state: a function that answers instead of the endpoint, or gives None.
 TURN_AWAY = "goodserve.turn_away"
 TIMEOUT_HEADER = b"x-request-timeout-ms"
+VERSION_HEADER = b"x-model-version"
+KEY_HEADER = b"x-routing-key"
 
 
 class Asked(NamedTuple):
@@ -50,6 +54,17 @@ class Asked(NamedTuple):
     timeout_s: float | None
     accept: str
     model: Wanted = ANY
+
+
+class Head(NamedTuple):
+    """What the headers of a request say."""
+
+    content_type: str
+    declared: int | None
+    timeout_s: float | None
+    accept: str
+    version: str | None = None
+    key: bytes | None = None
 
 
 class Answer(NamedTuple):
@@ -150,32 +165,31 @@ class ImageEndpoint(Endpoint):
             data = await read_body(receive, head.declared, self.limits, take)
             form = await parse_form(head.content_type, data, self.limits.max_images)
             query = scope["query_string"]
-            model = model_of(scope.get("path_params", {}))
+            model = model_of(scope.get("path_params", {}), head)
             return await self.answer(Asked(form, query, head.timeout_s, head.accept, model))
 
 
-def model_of(path: Mapping[str, str]) -> Wanted:
-    """Read which model the path names, if it does.
+def model_of(path: Mapping[str, str], head: Head | None = None) -> Wanted:
+    """Read which model path and headers name, if they do: the path's version wins.
 
     Raises:
-        NotFoundError: no model can have that name, or no version that number.
+        NotFoundError: no model can have that name, or no version that number or label.
     """
-    if not path:
+    pinned, key = (None, None) if head is None else (head.version, head.key)
+    if not path and pinned is None and key is None:
         return ANY
+    name, version, label = path.get("name"), path.get("version"), path.get("label")
+    if version is None and label is None and pinned is not None:
+        is_label = LABEL_PATTERN.fullmatch(pinned) is not None
+        version, label = (None, pinned) if is_label else (pinned, None)
     try:
-        VersionId(path["name"], path.get("version", "1"))
+        VersionId(name or "any", version or "1")
     except RepositoryError as error:
         raise NotFoundError("unknown-model", str(error)) from error
-    return Wanted(path["name"], path.get("version"))
-
-
-class Head(NamedTuple):
-    """What the headers of a request say."""
-
-    content_type: str
-    declared: int | None
-    timeout_s: float | None
-    accept: str
+    if label is not None and LABEL_PATTERN.fullmatch(label) is None:
+        detail = f"bad label {label[:MOST_SHOWN]!r}; use a-z, 0-9, '_', '-', a letter first"
+        raise NotFoundError("unknown-model", detail)
+    return Wanted(name, version, label, key)
 
 
 def read_head(scope: Scope) -> Head:
@@ -185,6 +199,7 @@ def read_head(scope: Scope) -> Head:
         UnprocessableError: the timeout is no whole number of milliseconds.
     """
     content_type, declared, timeout_s, accept = "", None, None, ""
+    version, key = None, None
     for name, value in scope["headers"]:
         if name == b"content-type":
             content_type = value.decode("latin-1")
@@ -197,7 +212,11 @@ def read_head(scope: Scope) -> Head:
                 detail = "X-Request-Timeout-Ms must be a whole number of milliseconds"
                 raise UnprocessableError("bad-timeout", detail)
             timeout_s = int(value) / 1000
-    return Head(content_type, declared, timeout_s, accept)
+        elif name == VERSION_HEADER:
+            version = value.decode("latin-1")
+        elif name == KEY_HEADER:
+            key = value
+    return Head(content_type, declared, timeout_s, accept, version, key)
 
 
 def _respond(error: Exception, write: Write) -> Response:

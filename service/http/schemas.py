@@ -4,6 +4,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from service.predict.states import State
+
 DEFAULT_TOP_K = 5
 TopK = Annotated[int, Field(ge=1, description="how many classes to give; at most all K")]
 Confidence = Annotated[
@@ -198,13 +200,26 @@ class VersionInfo(BaseModel):
     name: str
     version: str
     is_active: bool
-    labels: list[str] | None = None
+    state: State = Field(description="in the process that answers")
+    refused: str | None = Field(None, description="why it failed its checks")
+    aliases: list[str] = Field([], description="the labels that name it, stable and canary too")
+    labels: list[str] | None = Field(None, description="its classes")
     image_height: int | None = None
     image_width: int | None = None
     accuracy: float | None = None
     accuracy_n: int | None = None
     created: str | None = None
     problem: str | None = Field(None, description="why its manifest cannot be read")
+
+
+class TrialInfo(BaseModel):
+    """A version on trial, or the last one whose trial failed."""
+
+    name: str
+    version: str
+    percent: float | None = Field(None, description="of the requests that name no version")
+    shadow: bool | None = Field(None, description="whether it is only compared")
+    failure: str | None = Field(None, description="why the trial was stopped")
 
 
 class Models(BaseModel):
@@ -214,3 +229,4 @@ class Models(BaseModel):
     loaded: list[ModelName] = Field(description="what answers for its name without loading first")
     device: str
     versions: list[VersionInfo]
+    trials: list[TrialInfo]

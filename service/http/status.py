@@ -7,12 +7,23 @@ from http import HTTPStatus
 from fastapi import APIRouter, Response
 from fastapi.responses import PlainTextResponse
 
+from model.artifact.active import Active
 from model.artifact.repository import ModelRepository
 from model.artifact.version import RepositoryError, VersionId
-from service.http.schemas import Live, ModelName, Models, Ready, RefusedVersion, VersionInfo
+from service.http.schemas import (
+    Live,
+    ModelName,
+    Models,
+    Ready,
+    RefusedVersion,
+    TrialInfo,
+    VersionInfo,
+)
 from service.metrics import CONTENT_TYPE, Metrics
 from service.predict.health import Health
 from service.predict.lanes import Lanes
+from service.predict.states import state_of
+from service.predict.trials import Trials
 from service.predict.watcher import Watcher
 
 
@@ -46,20 +57,32 @@ def health_router(lanes: Lanes, health: Health, watcher: Watcher) -> APIRouter:
     return router
 
 
-def models_router(repository: ModelRepository, lanes: Lanes, device: str) -> APIRouter:
+def models_router(
+    repository: ModelRepository, lanes: Lanes, watcher: Watcher, trials: Trials, device: str
+) -> APIRouter:
     """Make the route that lists the versions."""
     router = APIRouter()
 
     @router.get("/models", response_model_exclude_none=True)
     async def models() -> Models:
-        """List what the repository holds, and what serves."""
-        serving, default = lanes.serving, lanes.active.id if lanes.active else None
-        versions = await asyncio.to_thread(_versions, repository, serving)
+        """List what the repository holds, what serves, and what is on trial."""
+        state, published = await asyncio.to_thread(_published, repository)
+        cold = _cold(state, lanes)
         return Models(
-            serving=_name(default) if default else None,
-            loaded=[_name(each) for each in serving],
+            serving=_name(lanes.active.id) if lanes.active else None,
+            loaded=[_name(each) for each in lanes.serving],
             device=device,
-            versions=versions,
+            versions=[
+                info.model_copy(
+                    update={
+                        "is_active": version in lanes.serving or version in cold,
+                        "state": state_of(version, lanes, watcher, trials),
+                        "refused": watcher.refusals.reason(str(version)),
+                    }
+                )
+                for version, info in published
+            ],
+            trials=_trials(state, trials),
         )
 
     return router
@@ -81,21 +104,31 @@ def _name(version: VersionId) -> ModelName:
     return ModelName(name=version.name, version=version.version)
 
 
-def _versions(repository: ModelRepository, serving: Collection[VersionId]) -> list[VersionInfo]:
-    """Describe every version; active is what answers, or will when its model is first named."""
+def _published(
+    repository: ModelRepository,
+) -> tuple[Active | None, list[tuple[VersionId, VersionInfo]]]:
+    """Read what is known of every version; it reads the disk."""
     try:
         state = repository.state()
     except RepositoryError:
         state = None  # what serves goes on serving, and readiness says why
-    loaded = {version.name for version in serving}
-    cold = [v for v in state.versions if v.name not in loaded] if state is not None else []
-    return [_version(repository, each, {*serving, *cold}) for each in repository.versions()]
+    return state, [(each, _version(repository, each, state)) for each in repository.versions()]
 
 
-def _version(
-    repository: ModelRepository, version: VersionId, active: Collection[VersionId]
-) -> VersionInfo:
-    info = VersionInfo(name=version.name, version=version.version, is_active=version in active)
+def _cold(state: Active | None, lanes: Lanes) -> Collection[VersionId]:
+    """Name the active versions that will answer once their models are first named."""
+    loaded = {version.name for version in lanes.serving}
+    return [v for v in state.versions if v.name not in loaded] if state is not None else []
+
+
+def _version(repository: ModelRepository, version: VersionId, state: Active | None) -> VersionInfo:
+    info = VersionInfo(
+        name=version.name,
+        version=version.version,
+        is_active=False,
+        state="unloaded",
+        aliases=_aliases(version, state),
+    )
     try:
         manifest = repository.manifest(version)
     except RepositoryError as error:
@@ -111,3 +144,30 @@ def _version(
             "created": manifest.created.isoformat(),
         }
     )
+
+
+def _aliases(version: VersionId, state: Active | None) -> list[str]:
+    history = state.models.get(version.name) if state is not None else None
+    named = history.all_labels.items() if history is not None else ()
+    return sorted(label for label, each in named if each == version.version)
+
+
+def _trials(state: Active | None, trials: Trials) -> list[TrialInfo]:
+    """Word the trial of each model that has one, or had one that failed."""
+    found = []
+    for name, history in state.models.items() if state is not None else ():
+        trial, canary, stopped = trials.of(name), history.canary, history.stopped
+        if canary is not None:
+            failure = trial.failure if trial is not None and trial.canary == canary else None
+            found.append(
+                TrialInfo(
+                    name=name,
+                    version=canary.version,
+                    percent=canary.percent,
+                    shadow=canary.shadow,
+                    failure=failure,
+                )
+            )
+        elif stopped is not None:
+            found.append(TrialInfo(name=name, version=stopped.version, failure=stopped.reason))
+    return found

@@ -34,10 +34,14 @@ class Wanted(NamedTuple):
     Attributes:
         name: None: the default one.
         version: None: the active one.
+        label: in place of a version; see `OnDemand.ensure`.
+        key: of the caller, who always gets the same version while another one is on trial.
     """
 
     name: str | None = None
     version: str | None = None
+    label: str | None = None
+    key: bytes | None = None
 
 
 ANY = Wanted()
@@ -72,12 +76,23 @@ class Lanes:
         self._max_open = max_open
         self._table = Table()
         self._used: dict[VersionId, None] = {}  # the least lately used first
+        self._pinned: frozenset[VersionId] = frozenset()
         self.why_none: str | None = None
 
     @property
     def active(self) -> Lane | None:
         """The lane that answers where no model is named."""
         return choose(self._table)
+
+    @property
+    def default(self) -> str | None:
+        """The name of the model that answers where none is named."""
+        return self._table.default
+
+    @property
+    def draining(self) -> tuple[VersionId, ...]:
+        """The versions that answer nobody new."""
+        return tuple(lane.id for lane in self._table.draining)
 
     @property
     def serving(self) -> tuple[VersionId, ...]:
@@ -181,9 +196,17 @@ class Lanes:
         self._keep_few()
         log.info("serving %s to those who name it", lane.id)
 
+    def promote(self, version: VersionId) -> None:
+        """Let a version answer for its name that is open for those who name it."""
+        self.install(self._table.open[version])
+
     def make_default(self, name: str) -> None:
         """Let a model answer where none is named."""
         self._table = self._table._replace(default=name)
+
+    def pin(self, versions: Collection[VersionId]) -> None:
+        """Keep these versions open, however seldom they are used."""
+        self._pinned = frozenset(versions)
 
     def keep_only(self, names: Collection[str]) -> None:
         """Let no other model answer for its name; versions that were named stay open."""
@@ -219,7 +242,7 @@ class Lanes:
         """Put a lane into the table; another one of the same version drains."""
         before = self._table.open.get(lane.id)
         self._table = self._table._replace(open={**self._table.open, lane.id: lane})
-        if before is not None:
+        if before is not None and before is not lane:
             self._drain(before)
         self._use(lane.id)
 
@@ -249,7 +272,7 @@ class Lanes:
     def _keep_few(self) -> None:
         """Retire what was used least lately, where too many lanes are open."""
         default = self._table.active.get(self._table.default or "")
-        others = [version for version in self._used if version != default]
+        others = [each for each in self._used if each != default and each not in self._pinned]
         for version in others[: max(0, len(others) - self._max_open)]:
             log.info("%s is unloaded: %d others were used since", version, self._max_open)
             self._retire(version)

@@ -18,20 +18,51 @@ class OnDemand:
         self._lanes = lanes
         self._watcher = watcher
 
-    async def ensure(self, wanted: Wanted) -> None:
+    async def ensure(self, wanted: Wanted) -> Wanted:
         """Wait until a lane answers for a model.
 
+        Returns:
+            The same with a label's version in its place.
+
         Raises:
-            NotFoundError: there is no such model, or no such version of it.
+            NotFoundError: there is no such model, or no such version or label of it.
             ConflictError: the version was refused.
         """
-        if wanted.name is None or self._lanes.of(wanted) is not None:
-            return
-        version, is_active = await asyncio.to_thread(self.find, wanted.name, wanted.version)
+        if wanted.label is not None:
+            wanted = await self._resolved(wanted.name, wanted.label)
+        if self._lanes.of(wanted) is not None:
+            return wanted
+        name = wanted.name or self._lanes.default
+        if name is None:
+            return wanted  # nothing is served yet, which leasing says
+        version, is_active = await asyncio.to_thread(self.find, name, wanted.version)
         refused = await self._watcher.load(version, is_active=is_active)
         if refused is not None:
             detail = f"{version} was refused: {refused}"
             raise ConflictError("version-refused", detail)
+        return wanted
+
+    async def _resolved(self, name: str | None, label: str) -> Wanted:
+        """Put a label's version in its place.
+
+        Raises:
+            NotFoundError: it names none.
+        """
+        state = self._watcher.state
+        version = state.resolve(name, label) if state is not None else None
+        if version is None:  # it may have been set just now
+            try:
+                state = await asyncio.to_thread(self._repository.state)
+            except RepositoryError as error:
+                raise NotFoundError("unknown-model", str(error)) from error
+            version = state.resolve(name, label) if state is not None else None
+        if version is None:
+            of = "the default model" if name is None else repr(name)
+            detail = (
+                f"no version of {of} has the label {label!r}; GET /models lists those there are"
+            )
+            raise NotFoundError("unknown-model", detail)
+        return Wanted(version.name, version.version)
 
     def find(self, name: str, version: str | None) -> tuple[VersionId, bool]:
         """Look a model up in the repository: which version, and whether it is the active one.

@@ -1,29 +1,55 @@
 """The service without HTTP: images in, answers out."""
 
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import NamedTuple, Self
 
 from model.artifact.manifest import Manifest
+from service.errors import ConflictError, NotReadyError, OurFaultError
 from service.predict.answers import Answers, Explained
 from service.predict.batch import Images
 from service.predict.evidence import Question
 from service.predict.lane import Lane
 from service.predict.lanes import ANY, Lanes, Wanted
 from service.predict.on_demand import OnDemand
+from service.predict.trial import Trial
+from service.predict.trials import Trials
+
+Check = Callable[[Manifest], None]
+
+
+class Request(NamedTuple):
+    """What one caller wants of whichever version answers; see `Predictor.predict`."""
+
+    images: Images
+    explain: bool
+    timeout_s: float | None
+    check: Check
+
+    def later(self, seconds: float) -> Self:
+        """Give the same so many seconds later."""
+        if self.timeout_s is None:
+            return self
+        return self._replace(timeout_s=max(0.0, self.timeout_s - seconds))
 
 
 class Predictor:
     """Answers requests; knows no framework, so every protocol is a thin adapter before it."""
 
-    def __init__(self, lanes: Lanes, on_demand: OnDemand | None = None) -> None:
+    def __init__(
+        self, lanes: Lanes, on_demand: OnDemand | None = None, trials: Trials | None = None
+    ) -> None:
         """Answer by these lanes.
 
         Args:
             lanes: open ones.
             on_demand: opens others; None: only what is open answers.
+            trials: of versions that get a part of the requests; None: there are none.
         """
         self._lanes = lanes
         self._on_demand = on_demand
+        self._trials = trials
 
     def check_wait(self) -> None:
         """Refuse now what `predict` would refuse, for those who can spare reading a body.
@@ -47,8 +73,8 @@ class Predictor:
         Raises:
             ServiceError: nothing answers for that model, or not in time.
         """
-        if self._on_demand is not None and wanted.name is not None:
-            await self._on_demand.ensure(wanted)
+        if self._on_demand is not None and wanted != ANY:
+            wanted = await self._on_demand.ensure(wanted)
         lane = self._lanes.lease(images, timeout_s, wanted)
         try:
             yield lane
@@ -62,7 +88,7 @@ class Predictor:
         explain: bool = False,
         timeout_s: float | None = None,
         wanted: Wanted = ANY,
-        check: Callable[[Manifest], None] = lambda _manifest: None,
+        check: Check = lambda _manifest: None,
     ) -> Answers:
         """Classify images, all by one version, from the same lane to the end.
 
@@ -76,9 +102,36 @@ class Predictor:
         Raises:
             ServiceError: see `service.errors`; nothing else is raised.
         """
+        request = Request(images, explain, timeout_s, check)
+        trial = self._trials.drawn(wanted) if self._trials is not None else None
+        if trial is None:
+            return await self._answered(request, wanted)
+        return await self._tried(trial, request, wanted)
+
+    async def _answered(self, request: Request, wanted: Wanted) -> Answers:
+        images, timeout_s = request.images, request.timeout_s
         async with self.leased(len(images), wanted, timeout_s=timeout_s) as lane:
-            check(lane.version.manifest)
-            return await lane.submit(images, explain=explain, timeout_s=timeout_s)
+            request.check(lane.version.manifest)
+            return await lane.submit(images, explain=request.explain, timeout_s=timeout_s)
+
+    async def _tried(self, trial: Trial, request: Request, wanted: Wanted) -> Answers:
+        """Answer a request that was drawn for a trial: nobody is worse off for being drawn."""
+        trials = self._trials
+        assert trials is not None  # noqa: S101  this trial is one of them
+        if trial.canary.shadow:
+            answers = await self._answered(request, wanted)
+            trials.compare(trial, request.images, answers, by=trial.wanted)
+            return answers
+        started = time.perf_counter()
+        try:
+            answers = await self._answered(request, trial.wanted)
+        except (ConflictError, NotReadyError, OurFaultError) as error:
+            taken_s = time.perf_counter() - started
+            trials.failed(trial, error, taken_s)
+            return await self._answered(request.later(taken_s), wanted)
+        trials.ran(trial, time.perf_counter() - started)
+        trials.compare(trial, request.images, answers, by=wanted)
+        return answers
 
     async def explain(
         self,

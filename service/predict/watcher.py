@@ -8,38 +8,22 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from model.artifact.active import Active
 from model.artifact.anytime import PREFIX_FILE, SUFFIX_FILE
 from model.artifact.outputs import ContractError
 from model.artifact.repository import ACTIVE_FILE, MANIFEST_FILE, MODEL_FILE, ModelRepository
 from model.artifact.version import RepositoryError, VersionId
 from service.predict.lane import Lane
 from service.predict.lanes import Lanes, Wanted
+from service.predict.refusals import RETRY_S, Refusal, Refusals, Signature
+from service.predict.trials import Trials
 
 log = logging.getLogger("goodserve")
 
-Signature = tuple[tuple[int, ...] | None, ...]
-
-# Retry transient failures (for example GPU out of memory) even if no file changed.
-RETRY_S = 30.0
 # A lane in trouble is replaced at once; one that goes on failing, ever more seldom.
 _FIRST_PAUSE_S = 0.5
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """Why a version that was to become active does not serve: the one place that remembers.
-
-    Attributes:
-        version: its name, or the file that names it.
-        reason: for people.
-        signature: the state of its files; another one is worth another try.
-        retry_at: when to try again all the same, in seconds of the clock.
-    """
-
-    version: str
-    reason: str
-    signature: Signature
-    retry_at: float
+# Of those that were active before, so many are tried where the active version cannot serve.
+_MOST_TRIED_BEFORE = 3
 
 
 @dataclass
@@ -56,11 +40,13 @@ class Watcher:
     The repository is read in a thread; lanes are touched on the event loop alone.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  what it keeps in step, who hears of it, and a clock
         self,
         repository: ModelRepository,
         lanes: Lanes,
         open_lane: Callable[[VersionId], Awaitable[Lane]],
+        *,
+        trials: Trials | None = None,
         on_swap: Callable[[bool], None] = lambda _succeeded: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -70,17 +56,21 @@ class Watcher:
             repository: names the active version.
             lanes: to be kept in step with it.
             open_lane: loads and checks a version, and puts it to work.
+            trials: of versions, to be kept in step with it too.
             on_swap: hears of every attempt, and whether it succeeded.
             clock: gives monotonic seconds.
         """
         self._repository = repository
         self._lanes = lanes
         self._open_lane = open_lane
+        self._trials = trials or Trials(repository, lanes)
         self._on_swap = on_swap
         self._clock = clock
         self._loads: dict[VersionId, asyncio.Lock] = {}
         self._pauses: dict[str, _Pause] = {}
-        self.refusals: dict[str, Refusal] = {}
+        self.refusals = Refusals(clock)
+        self.loading: set[VersionId] = set()
+        self.state: Active | None = None
 
     @property
     def refusal(self) -> Refusal | None:
@@ -99,7 +89,7 @@ class Watcher:
             state = await asyncio.to_thread(self._repository.state)
         except RepositoryError as error:
             signature = await asyncio.to_thread(self._signature, None)
-            if self._is_worth_a_try(ACTIVE_FILE, signature):
+            if self.refusals.is_worth_a_try(ACTIVE_FILE, signature):
                 self._refuse(ACTIVE_FILE, ACTIVE_FILE, str(error), signature)
                 self._on_swap(False)  # noqa: FBT003  a callback
             return
@@ -108,14 +98,16 @@ class Watcher:
             if self._lanes.active is not None:
                 await self._replace_if_troubled(self._lanes.active)
             return
+        self.state = state
         loaded = {version.name for version in self._lanes.serving}
-        for wanted in state.versions:
-            if wanted.name == state.default or wanted.name in loaded:
-                await self._follow(wanted)
+        for name in state.models:
+            if name == state.default or name in loaded:
+                await self._follow(state, name)
         # When its new default answers, and not before: until then the old one does.
         if self._lanes.of(Wanted(state.default)) is not None:
             self._lanes.make_default(state.default)
             self._lanes.keep_only(state.models)
+        await self._follow_trials(state)
 
     async def load(self, wanted: VersionId, *, is_active: bool) -> str | None:
         """Load a version for requests that name it; many may ask at once.
@@ -132,7 +124,7 @@ class Watcher:
                 return None
             of = wanted.name if is_active else str(wanted)
             signature = await asyncio.to_thread(self._signature, wanted)
-            if not self._is_worth_a_try(of, signature):
+            if not self.refusals.is_worth_a_try(of, signature):
                 return self.refusals[of].reason
             lane = await self._opened(of, wanted, signature)
             self._on_swap(lane is not None)
@@ -141,16 +133,41 @@ class Watcher:
             (self._lanes.install if is_active else self._lanes.add)(lane)
             return None
 
-    async def _follow(self, wanted: VersionId) -> None:
-        """Let a model answer by its active version."""
-        lane = self._lanes.of(Wanted(wanted.name))
+    async def _follow(self, state: Active, name: str) -> None:
+        """Let a model answer by its active version; where that cannot be, by one before it."""
+        history = state.models[name]
+        wanted = VersionId(name, history.active)
+        lane = self._lanes.of(Wanted(name))
         if lane is not None and lane.id == wanted:
-            self._forget_refusal(wanted.name)
+            self._forget_refusal(name)
+        else:
+            signature = await asyncio.to_thread(self._signature, wanted)
+            if self.refusals.is_worth_a_try(name, signature):
+                self._on_swap(await self._swap_to(wanted, signature))
+            lane = self._lanes.of(Wanted(name))
+        if lane is not None:
             await self._replace_if_troubled(lane)
             return
-        signature = await asyncio.to_thread(self._signature, wanted)
-        if self._is_worth_a_try(wanted.name, signature):
-            self._on_swap(await self._swap_to(wanted, signature))
+        # As if the process had not been started anew: the version before would still serve.
+        for before in reversed(history.previous[-_MOST_TRIED_BEFORE:]):
+            if await self.load(VersionId(name, before), is_active=False) is None:
+                self._lanes.promote(VersionId(name, before))
+                log.error("%s cannot serve; %s/%s, active before, does", wanted, name, before)
+                return
+
+    async def _follow_trials(self, state: Active) -> None:
+        """Load the versions on trial of the models that are loaded."""
+        self._trials.follow(state)
+        tried = [
+            trial
+            for name in {version.name for version in self._lanes.serving}
+            if (trial := self._trials.of(name)) is not None and trial.failure is None
+        ]
+        self._lanes.pin([trial.id for trial in tried])
+        for trial in tried:
+            refused = await self.load(trial.id, is_active=False)
+            if refused is not None:
+                self._trials.refuse(trial, refused)
 
     async def watch(self, interval_s: float) -> None:
         """Look again and again until cancelled."""
@@ -188,6 +205,7 @@ class Watcher:
 
     async def _opened(self, of: str, wanted: VersionId, signature: Signature) -> Lane | None:
         """Load a version; None where it is refused, which is remembered under `of`."""
+        self.loading.add(wanted)
         try:
             lane = await self._open_lane(wanted)
         except (RepositoryError, ContractError) as error:
@@ -202,14 +220,10 @@ class Watcher:
             log.exception("loading %s failed", wanted)
             self._refuse(of, str(wanted), f"loading failed: {error!r}", signature)
             return None
+        finally:
+            self.loading.discard(wanted)
         self._forget_refusal(of)
         return lane
-
-    def _is_worth_a_try(self, of: str, signature: Signature) -> bool:
-        refusal = self.refusals.get(of)
-        if refusal is None or refusal.signature != signature:
-            return True
-        return self._clock() >= refusal.retry_at
 
     def _refuse(
         self,
@@ -219,18 +233,13 @@ class Watcher:
         signature: Signature,
         retry_s: float = RETRY_S,
     ) -> None:
-        """Remember and log why a version does not serve; the same again is not logged again."""
-        known = self.refusals.get(of)
         lane = self._lanes.of(Wanted(of)) or self._lanes.active
-        self.refusals[of] = Refusal(version, reason, signature, self._clock() + retry_s)
         self._lanes.why_none = reason
-        if known is not None and (known.version, known.reason) == (version, reason):
-            return
-        serving = f"{lane.id} goes on serving" if lane else "nothing is served"
-        log.error("refused %s: %s; %s", version, reason, serving)
+        refusal = Refusal(version, reason, signature, self._clock() + retry_s)
+        self.refusals.refuse(of, refusal, lane.id if lane is not None else None)
 
     def _forget_refusal(self, of: str) -> None:
-        self.refusals.pop(of, None)
+        self.refusals.forget(of)
         if not self.refusals:
             self._lanes.why_none = None
 

@@ -47,7 +47,7 @@ class InferEndpoint(Endpoint):
             parsed = await _in_turn(partial(parse, data, length), aside=_is_large(data))
             count = count_images(parsed, self.limits.max_images)
             wait_s = timeout_s(parsed.request, head.timeout_s)
-            wanted = model_of(scope["path_params"])
+            wanted = model_of(scope["path_params"], head)
             async with self.predictor.leased(count, wanted, timeout_s=wait_s) as lane:
                 response = await self._run(lane, parsed, wait_s, aside=_is_large(data))
             return await _in_turn(partial(write, response), aside=response.is_large())

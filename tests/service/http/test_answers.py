@@ -160,7 +160,9 @@ def test_the_documentation_shows_every_way_to_send(client: httpx.Client) -> None
         "top_k",
         "explain",
         "confidence",
+        "X-Model-Version",
         "X-Request-Timeout-Ms",
+        "X-Routing-Key",
     }
     assert client.get("/docs").status_code == 200
 

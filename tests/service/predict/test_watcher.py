@@ -8,11 +8,12 @@ import pytest
 
 from model.artifact.outputs import ContractError
 from model.artifact.repository import ModelRepository
-from model.artifact.version import VersionId
+from model.artifact.version import BrokenVersionError, VersionId
 from service.predict.lane import Lane
 from service.predict.lanes import Lanes
 from service.predict.predictor import Predictor
-from service.predict.watcher import RETRY_S, Watcher
+from service.predict.refusals import RETRY_S
+from service.predict.watcher import Watcher
 from tests.service.fakes import Clock, FakeSession, Gate, fake_repository, loaded
 from tests.service.fakes import open_lane as open_fake_lane
 
@@ -25,6 +26,7 @@ class Opener:
     def __init__(self) -> None:
         """Begin without fault."""
         self.error: Exception | None = None
+        self.broken: set[str] = set()
         self.session = FakeSession()
         self.attempts: list[str] = []
         self.clock = Clock()
@@ -34,6 +36,9 @@ class Opener:
         self.attempts.append(wanted.version)
         if self.error is not None:
             raise self.error
+        if wanted.version in self.broken:
+            message = f"{wanted} is corrupt"
+            raise BrokenVersionError(message)
         version = loaded(self.session, version=wanted.version)
         return open_fake_lane(version, clock=self.clock, stall_timeout_s=1.0)
 
@@ -47,7 +52,11 @@ class Watched:
         self.opener, self.lanes, self.swaps = Opener(), Lanes(100), list[bool]()
         self.clock = self.opener.clock
         self.watcher = Watcher(
-            self.repository, self.lanes, self.opener, self.swaps.append, self.clock
+            self.repository,
+            self.lanes,
+            self.opener,
+            on_swap=self.swaps.append,
+            clock=self.clock,
         )
 
 
@@ -183,3 +192,42 @@ async def test_a_damaged_active_file_is_a_refusal(tmp_path: Path) -> None:
     assert at.watcher.refusal is not None
     assert at.watcher.refusal.version == "active.json"
     assert at.swaps == [True, False]
+
+
+async def test_where_the_active_version_cannot_serve_the_one_before_does(tmp_path: Path) -> None:
+    """A process that starts on a bad version answers as one that was there before would."""
+    at = Watched(tmp_path, versions=3)
+    for version in "23":
+        at.repository.activate(VersionId("colours", version))
+    at.opener.broken = {"3"}
+
+    for _ in range(3):
+        await at.watcher.look()
+
+    assert at.lanes.active is not None
+    assert at.lanes.active.id == VersionId("colours", "2")
+    assert at.opener.attempts == ["3", "2"]
+    assert at.watcher.refusal is not None
+    assert at.watcher.refusal.version == "colours/3"
+    at.opener.broken = set()
+    at.clock.now = RETRY_S
+    await at.watcher.look()
+    assert at.lanes.active.id == VersionId("colours", "3")
+
+
+async def test_a_version_that_stands_in_is_replaced_when_it_is_lost(tmp_path: Path) -> None:
+    """Also while the active version is refused."""
+    at = Watched(tmp_path, versions=2)
+    at.repository.activate(VersionId("colours", "2"))
+    at.opener.broken = {"2"}
+    await at.watcher.look()
+    first = at.lanes.active
+    assert first is not None
+    first.give_up()
+
+    await at.watcher.look()
+
+    assert at.lanes.active is not None
+    assert at.lanes.active is not first
+    assert at.lanes.active.id == VersionId("colours", "1")
+    assert at.lanes.active.trouble() is None

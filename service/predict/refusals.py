@@ -1,0 +1,80 @@
+"""Why versions do not serve that were to: the one place that remembers."""
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+log = logging.getLogger("goodserve")
+
+Signature = tuple[tuple[int, ...] | None, ...]
+
+# Retry transient failures (for example GPU out of memory) even if no file changed.
+RETRY_S = 30.0
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a version that was to become active does not serve.
+
+    Attributes:
+        version: its name, or the file that names it.
+        reason: for people.
+        signature: the state of its files; another one is worth another try.
+        retry_at: when to try again all the same, in seconds of the clock.
+    """
+
+    version: str
+    reason: str
+    signature: Signature
+    retry_at: float
+
+
+class Refusals(Mapping[str, Refusal]):
+    """Refusals by what they stand in the way of: a model's name, a version, or a file."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """Begin without any; the clock gives monotonic seconds."""
+        self._clock = clock
+        self._known: dict[str, Refusal] = {}
+
+    def __getitem__(self, of: str) -> Refusal:
+        """Give what stands in the way of something."""
+        return self._known[of]
+
+    def __iter__(self) -> Iterator[str]:
+        """Name what something stands in the way of."""
+        return iter(self._known)
+
+    def __len__(self) -> int:
+        """Count what something stands in the way of."""
+        return len(self._known)
+
+    def reason(self, version: str) -> str | None:
+        """Say why a version does not serve, whatever it was to serve as; None: nothing stands."""
+        return next((r.reason for r in self._known.values() if r.version == version), None)
+
+    def is_worth_a_try(self, of: str, signature: Signature) -> bool:
+        """Tell whether files have changed since the refusal, or it is long ago."""
+        known = self._known.get(of)
+        if known is None or known.signature != signature:
+            return True
+        return self._clock() >= known.retry_at
+
+    def refuse(self, of: str, refusal: Refusal, serving: object = None) -> None:
+        """Remember and log why a version does not serve; the same again is not logged again.
+
+        Args:
+            of: what it was to serve as.
+            refusal: the version, and why.
+            serving: what goes on serving in its place.
+        """
+        known = self._known.get(of)
+        self._known[of] = refusal
+        if known is None or (known.version, known.reason) != (refusal.version, refusal.reason):
+            instead = f"{serving} goes on serving" if serving else "nothing is served"
+            log.error("refused %s: %s; %s", refusal.version, refusal.reason, instead)
+
+    def forget(self, of: str) -> None:
+        """Nothing stands in its way any more."""
+        self._known.pop(of, None)
