@@ -23,10 +23,17 @@ from service.metrics import Metrics
 from service.predict.anytime import Depth, Early
 from service.predict.apart import run_apart
 from service.predict.decode import Decode, Decoder, ImageLimits
+from service.predict.floor import check_floor
 from service.predict.health import Health
 from service.predict.lane import Lane, LaneParts
 from service.predict.lanes import Lanes
-from service.predict.loading import Further, OpenSession, RunSizes, load_version
+from service.predict.loading import (
+    Further,
+    LoadedVersion,
+    OpenSession,
+    RunSizes,
+    load_version,
+)
 from service.predict.on_demand import OnDemand
 from service.predict.predictor import Predictor
 from service.predict.trials import TrialHooks, Trials
@@ -123,8 +130,16 @@ def build_engine(
     further = Further(_early(settings, lanes, device), graph_opener(device))
     load = partial(load_version, repository, open_session=opener, sizes=sizes, further=further)
 
-    async def open_lane(wanted: VersionId) -> Lane:
-        version = await run_apart(partial(load, wanted), settings.load_timeout_s)
+    def load_held(wanted: VersionId, before: VersionId | None) -> LoadedVersion:
+        version = load(wanted)
+        if before is not None and settings.floor_points is not None:
+            size = layout.max_batch_size
+            check_floor(repository, version, before, settings.floor_points, size)
+        return version
+
+    async def open_lane(wanted: VersionId, before: VersionId | None) -> Lane:
+        work = partial(load_held, wanted, before)
+        version = await run_apart(work, settings.load_timeout_s)
         await asyncio.to_thread(release_freed_memory)
         return Lane(version, parts)
 

@@ -127,6 +127,13 @@ class Settings(BaseSettings):
     load_timeout_s: float = Field(
         60, gt=0, description="seconds in which a version must be loaded and checked, or is refused"
     )
+    floor_points: float | None = Field(
+        None,
+        ge=0,
+        le=100,
+        description="percentage points that a new version may be less accurate than the one before "
+        "it, on the images which that one kept; by default any",
+    )
     log_format: Literal["text", "json"] = Field(
         "text", description="lines for people, or an object per line for programs"
     )

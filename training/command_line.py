@@ -267,3 +267,24 @@ def calibrate(version: str, /, *, repository: Path, data: str, activate: bool = 
     from training import commands  # noqa: PLC0415  torch takes seconds, --help needs none
 
     commands.calibrate(VersionId.parse(version), repository, data, activate=activate)
+
+
+@app.command
+def holdout(
+    version: str, /, *, repository: Path, data: str, images: int = 500, activate: bool = False
+) -> None:
+    """Let a published version keep validation images, to hold the next one against.
+
+    It is published anew, with the images and how many of them it gets right. A service with
+    --floor-points serves no later version that gets so many points fewer of them right.
+
+    Args:
+        version: NAME/VERSION.
+        repository: The model repository.
+        data: The data it was trained on, as KIND:PATH.
+        images: How many to keep; whoever may read the repository can see them.
+        activate: Serve the new version at once.
+    """
+    from training import commands  # noqa: PLC0415  torch takes seconds, --help needs none
+
+    commands.holdout(VersionId.parse(version), repository, data, images, activate=activate)

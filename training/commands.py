@@ -23,6 +23,7 @@ from training.parallel.followed import FollowedRun
 from training.parallel.group import Group
 from training.parallel.together import joined
 from training.publish.conformal import calibrated
+from training.publish.holdout import with_holdout
 from training.publish.publishing import Published, publish_export, write_export
 from training.publish.target import Publication, Target
 from training.publish.validation import validation_images
@@ -205,6 +206,27 @@ def calibrate(version: VersionId, root: Path, source: str, *, activate: bool) ->
     manifest, lines = calibrated(stored, validation_images(stored.manifest, source))
     print("\n".join(lines))
     published = repository.publish(version.name, stored.model, manifest, stored.graphs)
+    _published_anew(repository, published, activate=activate)
+
+
+def holdout(version: VersionId, root: Path, source: str, images: int, *, activate: bool) -> None:
+    """Publish a version anew that keeps some of its validation images.
+
+    Raises:
+        ConfigError: no image is to be kept.
+    """
+    if images < 1:
+        message = f"{images} images hold nothing against anything; keep at least one"
+        raise ConfigError(message)
+    repository = ModelRepository(root)
+    stored = repository.read(version)
+    kept = with_holdout(stored, validation_images(stored.manifest, source), images)
+    found = kept.manifest.holdout
+    assert found is not None  # noqa: S101  that is what it was given
+    print(
+        f"{found.correct} of {found.n} validation images are right ({found.correct / found.n:.2%})"
+    )
+    published = repository.publish(version.name, kept.model, kept.manifest, kept.graphs)
     _published_anew(repository, published, activate=activate)
 
 

@@ -2,18 +2,17 @@
 
 from collections.abc import Mapping
 from itertools import pairwise
-from typing import Annotated, Self
+from typing import Self
 
 import numpy as np
 from pydantic import Field, model_validator
 
 from model.artifact.outputs import BATCH_AXIS, CONTRIBUTIONS, Frozen, Scores, TensorSpec
+from model.artifact.sha256 import Sha256
 
 # The tensor between the two graphs.
 PASSED = "passed"
 PREFIX_FILE, SUFFIX_FILE = "prefix.onnx", "suffix.onnx"
-
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class Threshold(Frozen):

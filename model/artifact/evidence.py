@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from model.artifact.anytime import Sha256
 from model.artifact.image import Pixels
 from model.artifact.outputs import (
     BATCH_AXIS,
@@ -22,6 +21,7 @@ from model.artifact.outputs import (
     input_spec,
     output_specs,
 )
+from model.artifact.sha256 import Sha256
 
 EVIDENCE_FILE = "evidence.onnx"
 BY_CLASS, BY_RANK = "by_class", "by_rank"

@@ -18,10 +18,11 @@ import numpy as np
 from PIL import Image
 from pydantic import Field, model_validator
 
-from model.artifact.anytime import Anytime, Sha256
+from model.artifact.anytime import Anytime
 from model.artifact.conformal import ConformalScale
 from model.artifact.evidence import EVIDENCE_FILE, EvidenceGraph
 from model.artifact.familiarity import FamiliarityScale
+from model.artifact.holdout import HOLDOUT_FILE, Holdout
 from model.artifact.image import Pixels
 from model.artifact.outputs import (
     FAMILIARITY,
@@ -32,6 +33,7 @@ from model.artifact.outputs import (
     check_outputs,
     input_spec,
 )
+from model.artifact.sha256 import Sha256
 
 # What base64, the header and Pillow raise on text that is no sound PNG.
 _UNREADABLE = (
@@ -146,6 +148,7 @@ class Manifest(Frozen):
         evidence: the graph that takes scores apart, where there is one.
         familiarity: how validation images score, where the graph has that output.
         conformal: how large sets must be to hold the true class, where that was calibrated.
+        holdout: validation images that are kept, to hold the next version against.
     """
 
     format: Literal[1] = 1
@@ -169,12 +172,17 @@ class Manifest(Frozen):
     evidence: EvidenceGraph | None = None
     familiarity: FamiliarityScale | None = None
     conformal: ConformalScale | None = None
+    holdout: Holdout | None = None
 
     @property
     def graphs(self) -> Mapping[str, str]:
-        """The sha256 of every graph file beside the model's, by its name."""
-        parts = {} if self.anytime is None else dict(self.anytime.files)
-        return parts if self.evidence is None else parts | {EVIDENCE_FILE: self.evidence.sha256}
+        """The sha256 of every file beside the model's, by its name."""
+        files = {} if self.anytime is None else dict(self.anytime.files)
+        if self.evidence is not None:
+            files[EVIDENCE_FILE] = self.evidence.sha256
+        if self.holdout is not None:
+            files[HOLDOUT_FILE] = self.holdout.sha256
+        return files
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Self:

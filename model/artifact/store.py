@@ -38,7 +38,7 @@ class StoredVersion:
         id: its name and version.
         manifest: what is known about it.
         model: the bytes of the ONNX file.
-        graphs: the bytes of the further graphs that the manifest names, by file.
+        graphs: the bytes of the further files that the manifest names, by name.
     """
 
     id: VersionId

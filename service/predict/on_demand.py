@@ -2,6 +2,7 @@
 
 import asyncio
 
+from model.artifact.active import Active
 from model.artifact.repository import ModelRepository
 from model.artifact.version import RepositoryError, VersionId
 from service.errors import ConflictError, NotFoundError
@@ -35,8 +36,12 @@ class OnDemand:
         name = wanted.name or self._lanes.default
         if name is None:
             return wanted  # nothing is served yet, which leasing says
-        version, is_active = await asyncio.to_thread(self.find, name, wanted.version)
-        refused = await self._watcher.load(version, is_active=is_active)
+        version, state = await asyncio.to_thread(self.find, name, wanted.version)
+        if wanted.version is not None:
+            refused = await self._watcher.load(version)
+        else:
+            assert state is not None  # noqa: S101  it says which version is active
+            refused = await self._watcher.bring_up(state, name)
         if refused is not None:
             detail = f"{version} was refused: {refused}"
             raise ConflictError("version-refused", detail)
@@ -64,18 +69,19 @@ class OnDemand:
             raise NotFoundError("unknown-model", detail)
         return Wanted(version.name, version.version)
 
-    def find(self, name: str, version: str | None) -> tuple[VersionId, bool]:
-        """Look a model up in the repository: which version, and whether it is the active one.
+    def find(self, name: str, version: str | None) -> tuple[VersionId, Active | None]:
+        """Look a model up in the repository: which version, and what is active beside.
 
         Raises:
             NotFoundError: there is no such model, or no such version of it.
         """
         try:
-            active = self._repository.active(name)
-            named = active if version is None else VersionId(name, version)
+            state = self._repository.state()
             known = {each for each in self._repository.versions() if each.name == name}
         except RepositoryError as error:
             raise NotFoundError("unknown-model", str(error)) from error
+        active = state.of(name) if state is not None else None
+        named = active if version is None else VersionId(name, version)
         if named is None:
             hint = "activate a version of it" if known else "GET /models lists those there are"
             detail = f"no version of a model {name!r} is active; {hint}"
@@ -83,4 +89,4 @@ class OnDemand:
         if named not in known:
             detail = f"there is no version {named}; GET /models lists those there are"
             raise NotFoundError("unknown-model", detail)
-        return named, named == active
+        return named, state

@@ -5,7 +5,7 @@ import logging
 import math
 import os
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from model.artifact.active import Active
@@ -20,6 +20,7 @@ from service.predict.trials import Trials
 
 log = logging.getLogger("goodserve")
 
+OpenLane = Callable[[VersionId, VersionId | None], Awaitable[Lane]]
 # A lane in trouble is replaced at once; one that goes on failing, ever more seldom.
 _FIRST_PAUSE_S = 0.5
 # Of those that were active before, so many are tried where the active version cannot serve.
@@ -44,7 +45,7 @@ class Watcher:
         self,
         repository: ModelRepository,
         lanes: Lanes,
-        open_lane: Callable[[VersionId], Awaitable[Lane]],
+        open_lane: OpenLane,
         *,
         trials: Trials | None = None,
         on_swap: Callable[[bool], None] = lambda _succeeded: None,
@@ -55,7 +56,8 @@ class Watcher:
         Args:
             repository: names the active version.
             lanes: to be kept in step with it.
-            open_lane: loads and checks a version, and puts it to work.
+            open_lane: loads and checks a version, beside the one in whose place it would answer
+                where that is known, and puts it to work.
             trials: of versions, to be kept in step with it too.
             on_swap: hears of every attempt, and whether it succeeded.
             clock: gives monotonic seconds.
@@ -66,7 +68,7 @@ class Watcher:
         self._trials = trials or Trials(repository, lanes)
         self._on_swap = on_swap
         self._clock = clock
-        self._loads: dict[VersionId, asyncio.Lock] = {}
+        self._loads: dict[str, asyncio.Lock] = {}
         self._pauses: dict[str, _Pause] = {}
         self.refusals = Refusals(clock)
         self.loading: set[VersionId] = set()
@@ -109,20 +111,16 @@ class Watcher:
             self._lanes.keep_only(state.models)
         await self._follow_trials(state)
 
-    async def load(self, wanted: VersionId, *, is_active: bool) -> str | None:
+    async def load(self, wanted: VersionId) -> str | None:
         """Load a version for requests that name it; many may ask at once.
-
-        Args:
-            wanted: its name and version.
-            is_active: whether it answers for its name.
 
         Returns:
             Why it is refused; None where it is loaded.
         """
-        async with self._loads.setdefault(wanted, asyncio.Lock()):
+        async with self._loads.setdefault(str(wanted), asyncio.Lock()):
             if self._lanes.of(Wanted(wanted.name, wanted.version)) is not None:
                 return None
-            of = wanted.name if is_active else str(wanted)
+            of = str(wanted)
             signature = await asyncio.to_thread(self._signature, wanted)
             if not self.refusals.is_worth_a_try(of, signature):
                 return self.refusals[of].reason
@@ -130,8 +128,23 @@ class Watcher:
             self._on_swap(lane is not None)
             if lane is None:
                 return self.refusals[of].reason
-            (self._lanes.install if is_active else self._lanes.add)(lane)
+            self._lanes.add(lane)
             return None
+
+    async def bring_up(self, state: Active, name: str) -> str | None:
+        """Let a model answer that is not loaded yet; many may ask at once.
+
+        Args:
+            state: which version of it is active.
+            name: of the model.
+
+        Returns:
+            Why its version is refused; None where it answers.
+        """
+        async with self._loads.setdefault(name, asyncio.Lock()):
+            if self._lanes.of(Wanted(name)) is None:
+                await self._follow(state, name)
+            return None if self._lanes.of(Wanted(name)) is not None else self.refusals[name].reason
 
     async def _follow(self, state: Active, name: str) -> None:
         """Let a model answer by its active version; where that cannot be, by one before it."""
@@ -143,16 +156,18 @@ class Watcher:
         else:
             signature = await asyncio.to_thread(self._signature, wanted)
             if self.refusals.is_worth_a_try(name, signature):
-                self._on_swap(await self._swap_to(wanted, signature))
+                before = lane.id if lane is not None else _last(name, history.previous)
+                self._on_swap(await self._swap_to(wanted, signature, before))
             lane = self._lanes.of(Wanted(name))
         if lane is not None:
             await self._replace_if_troubled(lane)
             return
         # As if the process had not been started anew: the version before would still serve.
-        for before in reversed(history.previous[-_MOST_TRIED_BEFORE:]):
-            if await self.load(VersionId(name, before), is_active=False) is None:
-                self._lanes.promote(VersionId(name, before))
-                log.error("%s cannot serve; %s/%s, active before, does", wanted, name, before)
+        for version in reversed(history.previous[-_MOST_TRIED_BEFORE:]):
+            stand_in = VersionId(name, version)
+            if await self.load(stand_in) is None:
+                self._lanes.promote(stand_in)
+                log.error("%s cannot serve; %s, active before, does", wanted, stand_in)
                 return
 
     async def _follow_trials(self, state: Active) -> None:
@@ -165,7 +180,7 @@ class Watcher:
         ]
         self._lanes.pin([trial.id for trial in tried])
         for trial in tried:
-            refused = await self.load(trial.id, is_active=False)
+            refused = await self.load(trial.id)
             if refused is not None:
                 self._trials.refuse(trial, refused)
 
@@ -196,18 +211,26 @@ class Watcher:
         signature = await asyncio.to_thread(self._signature, active.id)
         self._on_swap(await self._swap_to(active.id, signature))
 
-    async def _swap_to(self, wanted: VersionId, signature: Signature) -> bool:
+    async def _swap_to(
+        self, wanted: VersionId, signature: Signature, before: VersionId | None = None
+    ) -> bool:
         """Load a version and install its lane; a bad one is refused and the old one stays."""
-        lane = await self._opened(wanted.name, wanted, signature)
+        lane = await self._opened(wanted.name, wanted, signature, before)
         if lane is not None:
             self._lanes.install(lane)
         return lane is not None
 
-    async def _opened(self, of: str, wanted: VersionId, signature: Signature) -> Lane | None:
+    async def _opened(
+        self,
+        of: str,
+        wanted: VersionId,
+        signature: Signature,
+        before: VersionId | None = None,
+    ) -> Lane | None:
         """Load a version; None where it is refused, which is remembered under `of`."""
         self.loading.add(wanted)
         try:
-            lane = await self._open_lane(wanted)
+            lane = await self._open_lane(wanted, before)
         except (RepositoryError, ContractError) as error:
             self._refuse(of, str(wanted), str(error), signature)
             return None
@@ -253,6 +276,10 @@ class Watcher:
             paths += [folder, *(folder / file for file in files)]
         # Some stats a look; reading and hashing megabytes four times a second would show.
         return tuple(_stat(str(path)) for path in paths)
+
+
+def _last(name: str, versions: Sequence[str]) -> VersionId | None:
+    return VersionId(name, versions[-1]) if versions else None
 
 
 def _stat(path: str) -> tuple[int, ...] | None:

@@ -5,11 +5,17 @@ from pathlib import Path
 
 from model.artifact.files import write_atomically
 from model.artifact.manifest import Manifest
-from model.artifact.repository import MANIFEST_FILE, MODEL_FILE, ModelRepository
+from model.artifact.repository import (
+    MANIFEST_FILE,
+    MODEL_FILE,
+    ModelRepository,
+    StoredVersion,
+)
 from model.artifact.version import VersionId
 from training.errors import CheckpointError
 from training.publish.caution import objection
 from training.publish.export import Exported
+from training.publish.holdout import handed_on
 from training.publish.target import Target
 
 
@@ -59,8 +65,11 @@ def publish_export(folder: Path, target: Target) -> Published:
         message = f"{folder} holds no export to publish: {reason}; run goodserve-train export first"
         raise CheckpointError(message) from error
     repository = ModelRepository(target.root)
-    version = repository.publish(target.name, model, manifest, graphs)
     active = repository.active(target.name)
+    new = StoredVersion(VersionId(target.name, "1"), manifest, model, graphs)
+    if active is not None:
+        new = handed_on(new, repository.read(active))
+    version = repository.publish(target.name, new.model, new.manifest, new.graphs)
     objected = None
     if target.activate is None and active is not None:
         objected = objection(manifest, repository.manifest(active))

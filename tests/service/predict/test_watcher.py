@@ -29,11 +29,13 @@ class Opener:
         self.broken: set[str] = set()
         self.session = FakeSession()
         self.attempts: list[str] = []
+        self.before: list[VersionId | None] = []
         self.clock = Clock()
 
-    async def __call__(self, wanted: VersionId) -> Lane:
+    async def __call__(self, wanted: VersionId, before: VersionId | None) -> Lane:
         """Open or fail."""
         self.attempts.append(wanted.version)
+        self.before.append(before)
         if self.error is not None:
             raise self.error
         if wanted.version in self.broken:
@@ -231,3 +233,14 @@ async def test_a_version_that_stands_in_is_replaced_when_it_is_lost(tmp_path: Pa
     assert at.lanes.active is not first
     assert at.lanes.active.id == VersionId("colours", "1")
     assert at.lanes.active.trouble() is None
+
+
+async def test_a_version_is_loaded_beside_the_one_in_whose_place_it_comes(tmp_path: Path) -> None:
+    """The one that serves; at the start the one that was active before."""
+    at = Watched(tmp_path, versions=3)
+    at.repository.activate(VersionId("colours", "2"))
+    await at.watcher.look()
+    at.repository.activate(VersionId("colours", "3"))
+    await at.watcher.look()
+
+    assert at.opener.before == [VersionId("colours", "1"), VersionId("colours", "2")]
