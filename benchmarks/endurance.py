@@ -85,7 +85,7 @@ async def _sampled(server: Running, sent: list[bytes], options: argparse.Namespa
     Raises:
         ServerError: no answer came for a while.
     """
-    crowd, samples, answers = Crowd(server.port, sent), [Sample(0, _resident(server.pid))], 0
+    crowd, samples, answers = Crowd(server.port, sent), [Sample(0, resident(server.pid))], 0
     crowd.resize(options.clients)
     while answers < options.requests:
         span = await crowd.stay(options.clients, _EVERY_S)
@@ -96,14 +96,15 @@ async def _sampled(server: Running, sent: list[bytes], options: argparse.Namespa
             reason = f"no answer came within {_EVERY_S:g} s, after {answers}"
             raise ServerError(reason)
         answers += answered
-        samples.append(Sample(answers, _resident(server.pid)))
+        samples.append(Sample(answers, resident(server.pid)))
     await crowd.leave()
     await asyncio.sleep(_EVERY_S)
-    samples.append(Sample(answers, _resident(server.pid)))
+    samples.append(Sample(answers, resident(server.pid)))
     return samples
 
 
-def _resident(pid: int) -> int:
+def resident(pid: int) -> int:
+    """Add up what a server's processes hold, in bytes."""
     return sum(int(process.memory_info().rss) for process in tree(pid) if _lives(process))
 
 

@@ -45,6 +45,7 @@ log = logging.getLogger("goodserve")
 
 
 _FIRST_LOOK_S = 10.0
+_GIVE_BACK_AFTER_S = 0.5
 
 
 class Placement(NamedTuple):
@@ -114,7 +115,13 @@ def build_engine(
         decode: turns files into pixels; by default Pillow does, within the settings' limits.
     """
     repository = ModelRepository(settings.repository)
-    lanes = Lanes(settings.max_waiting_images, settings.max_wait_s, settings.max_models)
+
+    def give_back() -> None:
+        # Later: its last workers still end, and with them its sessions go.
+        loop = asyncio.get_running_loop()
+        loop.call_later(_GIVE_BACK_AFTER_S, loop.run_in_executor, None, release_freed_memory)
+
+    lanes = Lanes(settings.max_waiting_images, settings.max_wait_s, settings.max_models, give_back)
     metrics.watch_depth(lambda: lanes.depth)
     device, layout = placement
     opener = open_session or session_opener(device)

@@ -1,5 +1,6 @@
 """Which version of each model is active, and which were before: the content of `active.json`."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -216,4 +217,6 @@ def write_active(root: Path, state: Active) -> None:
     """
     # Sweeping first gives the room that a full disk may need.
     sweep_aside(root / ACTIVE_FILE)
-    write_atomically(root / ACTIVE_FILE, state.model_dump_json(indent=1).encode() + b"\n")
+    # What is not used is left out, so that a service from before there was such a thing reads on.
+    used = {"format": state.format, **state.model_dump(mode="json", exclude_defaults=True)}
+    write_atomically(root / ACTIVE_FILE, json.dumps(used, indent=1).encode() + b"\n")

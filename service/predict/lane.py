@@ -22,6 +22,7 @@ from service.errors import (
 from service.predict.answers import Answers, Explained, familiarity_of
 from service.predict.batch import Images, Job, JobQueue
 from service.predict.decode import Decode
+from service.predict.deliver import answer, answer_all, weakly
 from service.predict.evidence import Question, TakenApart
 from service.predict.loading import LoadedVersion
 from service.predict.worker import Crew, Hooks, Outcome, Worker, decoded
@@ -72,7 +73,7 @@ class Lane:
         self._is_retired = False
         self._is_closed = False
         on_batch = partial(parts.on_batch, self.id)
-        hooks = Hooks(parts.decode, self._decode_aside, self._deliver, on_batch)
+        hooks = Hooks(parts.decode, weakly(self._decode_aside), weakly(self._deliver), on_batch)
         self._clock = parts.crew.clock
         self._workers = [
             Worker(version, self._queue, hooks, parts.crew) for _ in range(parts.crew.num_workers)
@@ -238,7 +239,7 @@ class Lane:
         self._queue.close()
         # Answered from here, not by the workers: one that hangs or died answers nobody.
         for job in self._unanswered:
-            _answer(job, error)
+            answer(job, error)
 
     def join(self, timeout_s: float) -> None:
         """Wait for the workers of a closed lane to end."""
@@ -250,7 +251,7 @@ class Lane:
         if not outcomes:
             return
         try:
-            self._loop.call_soon_threadsafe(_answer_all, outcomes)
+            self._loop.call_soon_threadsafe(answer_all, outcomes)
         except RuntimeError:  # the process ends; a hung worker may come back even later
             log.debug("the event loop is closed; %d answers are dropped", len(outcomes))
 
@@ -267,21 +268,6 @@ class Lane:
             self._deliver([(job, error)])
         else:
             self._queue.put(job)
-
-
-def _answer_all(outcomes: list[tuple[Job, Outcome]]) -> None:
-    for job, outcome in outcomes:
-        _answer(job, outcome)
-
-
-def _answer(job: Job, outcome: Outcome) -> None:
-    """Answer one waiter, unless it went away or was answered before."""
-    if job.future.done():
-        return
-    if isinstance(outcome, ServiceError):
-        job.future.set_exception(outcome)
-    else:
-        job.future.set_result(outcome)
 
 
 def _given_up(version: VersionId) -> OurFaultError:

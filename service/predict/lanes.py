@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import NamedTuple
 
 from model.artifact.version import VersionId
@@ -62,7 +62,11 @@ class Lanes:
     """Leases lanes to requests and replaces them; belongs to the event loop's thread."""
 
     def __init__(
-        self, max_waiting_images: int, max_wait_s: float = math.inf, max_open: int = 8
+        self,
+        max_waiting_images: int,
+        max_wait_s: float = math.inf,
+        max_open: int = 8,
+        on_gone: Callable[[], None] = lambda: None,
     ) -> None:
         """Begin without a lane.
 
@@ -70,10 +74,12 @@ class Lanes:
             max_waiting_images: that may wait or run over all lanes together.
             max_wait_s: that an image may be expected to wait.
             max_open: lanes beside the default model's; beyond, the least lately used one goes.
+            on_gone: hears that a lane has drained and is forgotten.
         """
         self._max_waiting_images = max_waiting_images
         self._max_wait_s = max_wait_s
         self._max_open = max_open
+        self._on_gone = on_gone
         self._table = Table()
         self._used: dict[VersionId, None] = {}  # the least lately used first
         self._pinned: frozenset[VersionId] = frozenset()
@@ -263,7 +269,10 @@ class Lanes:
     def _sweep(self) -> None:
         """Forget the drained lanes that have closed; an open one stays until it is replaced."""
         draining = tuple(lane for lane in self._table.draining if not lane.is_closed)
+        is_fewer = len(draining) < len(self._table.draining)
         self._table = self._table._replace(draining=draining)
+        if is_fewer:
+            self._on_gone()
 
     def _use(self, version: VersionId) -> None:
         self._used.pop(version, None)

@@ -1,6 +1,8 @@
 """How a lane ends: retired, closed, hung or dead; nobody waits for ever."""
 
 import asyncio
+import gc
+import weakref
 
 import pytest
 
@@ -92,3 +94,22 @@ async def test_closing_answers_whoever_waits() -> None:
     for task in tasks:
         with pytest.raises(ServiceError, match="shutting down"):
             await task
+
+
+async def test_a_lane_that_closed_is_gone_at_once() -> None:
+    """Its sessions too: garbage is collected seldom in a quiet process."""
+    session = FakeSession()
+    lane = open_lane(loaded(session))
+    await asked(lane, 1)
+    lane.close()
+    lane.join(timeout_s=5)
+    gc.disable()
+    try:
+        seen, ran = weakref.ref(lane), weakref.ref(session)
+        del lane, session
+        await asyncio.sleep(0)
+
+        assert seen() is None
+        assert ran() is None
+    finally:
+        gc.enable()
