@@ -163,10 +163,10 @@ class ExplainResponse(BaseModel):
 class Problem(BaseModel):
     """RFC 9457 problem details."""
 
-    type: str
-    title: str
-    status: int
-    detail: str
+    type: str = Field(description="urn:goodserve:problem: and the kind, for programs")
+    title: str = Field(description="the kind in words")
+    status: int = Field(description="as the answer's")
+    detail: str = Field(description="the value, the limit and the remedy, for people")
     request_id: str | None = Field(None, description="as in the header X-Request-Id and in the log")
 
 
@@ -207,10 +207,21 @@ class VersionInfo(BaseModel):
     problem: str | None = Field(None, description="why its manifest cannot be read")
 
 
+class Limits(BaseModel):
+    """What one request may hold; more is refused with 413."""
+
+    images: int
+    request_bytes: int
+    image_bytes: int
+    image_pixels: int = Field(description="width times height of one image")
+    request_pixels: int = Field(description="of all images of a request")
+
+
 class Models(BaseModel):
     """What serves, and what the repository holds."""
 
     serving: ModelName | None = Field(description="answers where a request names no model")
     loaded: list[ModelName] = Field(description="what answers for its name without loading first")
     device: str
+    limits: Limits
     versions: list[VersionInfo]

@@ -9,7 +9,16 @@ from fastapi.responses import PlainTextResponse
 
 from model.artifact.repository import ModelRepository
 from model.artifact.version import RepositoryError, VersionId
-from service.http.schemas import Live, ModelName, Models, Ready, RefusedVersion, VersionInfo
+from service.http.openapi import ANYWHERE
+from service.http.schemas import (
+    Limits,
+    Live,
+    ModelName,
+    Models,
+    Ready,
+    RefusedVersion,
+    VersionInfo,
+)
 from service.metrics import CONTENT_TYPE, Metrics
 from service.predict.health import Health
 from service.predict.lanes import Lanes
@@ -18,7 +27,7 @@ from service.predict.watcher import Watcher
 
 def health_router(lanes: Lanes, health: Health, watcher: Watcher) -> APIRouter:
     """Make the routes for those who watch over the process."""
-    router = APIRouter()
+    router = APIRouter(tags=["Service"], responses=ANYWHERE)
 
     @router.get("/health/live")
     async def live() -> Live:
@@ -46,9 +55,11 @@ def health_router(lanes: Lanes, health: Health, watcher: Watcher) -> APIRouter:
     return router
 
 
-def models_router(repository: ModelRepository, lanes: Lanes, device: str) -> APIRouter:
+def models_router(
+    repository: ModelRepository, lanes: Lanes, device: str, limits: Limits
+) -> APIRouter:
     """Make the route that lists the versions."""
-    router = APIRouter()
+    router = APIRouter(tags=["Service"], responses=ANYWHERE)
 
     @router.get("/models", response_model_exclude_none=True)
     async def models() -> Models:
@@ -59,6 +70,7 @@ def models_router(repository: ModelRepository, lanes: Lanes, device: str) -> API
             serving=_name(default) if default else None,
             loaded=[_name(each) for each in serving],
             device=device,
+            limits=limits,
             versions=versions,
         )
 
@@ -67,10 +79,10 @@ def models_router(repository: ModelRepository, lanes: Lanes, device: str) -> API
 
 def metrics_router(metrics: Metrics) -> APIRouter:
     """Make the route that Prometheus reads."""
-    router = APIRouter()
+    router = APIRouter(tags=["Service"], responses=ANYWHERE)
 
     @router.get("/metrics", response_class=PlainTextResponse)
-    async def numbers() -> Response:
+    async def metrics_text() -> Response:
         """Give Prometheus its numbers."""
         return Response(metrics.render(), media_type=CONTENT_TYPE)
 
