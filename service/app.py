@@ -18,11 +18,14 @@ from service.http.body import BodyLimits, Receive
 from service.http.documented import explain_router, predict_router
 from service.http.endpoint import TURN_AWAY, Scope, Send
 from service.http.explain import ExplainEndpoint
+from service.http.models import Fixed, models_router
+from service.http.openapi import DocumentedAPI, operation_id
 from service.http.page.router import page_router
 from service.http.predict import PredictEndpoint
 from service.http.problems import add_handlers
 from service.http.request_id import numbered
-from service.http.status import health_router, metrics_router, models_router
+from service.http.schemas import Limits
+from service.http.status import health_router, metrics_router
 from service.http.v2.errors import write_error
 from service.http.v2.infer import InferEndpoint
 from service.http.v2.router import PREFIX as V2
@@ -107,19 +110,21 @@ def create_app(
         async with engine.running(settings.poll_interval_s):
             yield {TURN_AWAY: predict.turn_away}
 
-    framework = FastAPI(
+    framework = DocumentedAPI(
         title="goodserve",
         version=version("goodserve"),
         summary="Forward-Forward image classifiers that show why they decide as they do.",
         lifespan=lifespan,
         docs_url=None,  # the page has its own: FastAPI's loads scripts from a foreign host
         redoc_url=None,
+        generate_unique_id_function=operation_id,
     )
     framework.include_router(predict_router(predict))
     framework.include_router(explain_router(explain))
     framework.include_router(health_router(engine.lanes, engine.health, engine.watcher))
+    fixed = Fixed(device, _limits(settings))
     framework.include_router(
-        models_router(engine.repository, engine.lanes, engine.watcher, engine.trials, device)
+        models_router(engine.repository, engine.lanes, engine.watcher, engine.trials, fixed)
     )
     framework.include_router(metrics_router(metrics))
     served = Served(
@@ -144,6 +149,16 @@ def serving_device(settings: Settings) -> Device:
 def _bundled_model() -> bytes:
     bundled = ModelRepository(BUNDLED_REPOSITORY)
     return bundled.read(bundled.versions()[0]).model
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        images=settings.max_images_per_request,
+        request_bytes=settings.max_request_bytes,
+        image_bytes=settings.max_image_bytes,
+        image_pixels=settings.max_image_pixels,
+        request_pixels=settings.max_request_pixels,
+    )
 
 
 def _endpoints(

@@ -183,7 +183,7 @@ def model_of(path: Mapping[str, str], head: Head | None = None) -> Wanted:
         is_label = LABEL_PATTERN.fullmatch(pinned) is not None
         version, label = (None, pinned) if is_label else (pinned, None)
     try:
-        VersionId(name or "any", version or "1")
+        VersionId("any" if name is None else name, "1" if version is None else version)
     except RepositoryError as error:
         raise NotFoundError("unknown-model", str(error)) from error
     if label is not None and LABEL_PATTERN.fullmatch(label) is None:

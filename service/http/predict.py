@@ -71,6 +71,8 @@ def _options(query: bytes, form: Form) -> Options:
         return _DEFAULTS
     given: dict[str, object] = dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True))
     try:
+        if given and form.options:
+            Options.model_validate(given)  # wrong, even where the body wins
         return Options.model_validate({**given, **form.options})
     except ValidationError as error:
         raise UnprocessableError("bad-option", describe(error)) from error

@@ -1,9 +1,10 @@
 """The wire types of requests and answers."""
 
-from typing import Annotated
+from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from model.artifact.version import VersionId
 from service.predict.states import State
 
 DEFAULT_TOP_K = 5
@@ -67,6 +68,11 @@ class ModelName(BaseModel):
 
     name: str
     version: str
+
+    @classmethod
+    def of(cls, version: VersionId) -> Self:
+        """Word a version."""
+        return cls(name=version.name, version=version.version)
 
 
 class LayerContribution(BaseModel):
@@ -165,10 +171,10 @@ class ExplainResponse(BaseModel):
 class Problem(BaseModel):
     """RFC 9457 problem details."""
 
-    type: str
-    title: str
-    status: int
-    detail: str
+    type: str = Field(description="urn:goodserve:problem: and the kind, for programs")
+    title: str = Field(description="the kind in words")
+    status: int = Field(description="as the answer's")
+    detail: str = Field(description="the value, the limit and the remedy, for people")
     request_id: str | None = Field(None, description="as in the header X-Request-Id and in the log")
 
 
@@ -222,11 +228,22 @@ class TrialInfo(BaseModel):
     failure: str | None = Field(None, description="why the trial was stopped")
 
 
+class Limits(BaseModel):
+    """What one request may hold; more is refused with 413."""
+
+    images: int
+    request_bytes: int
+    image_bytes: int
+    image_pixels: int = Field(description="width times height of one image")
+    request_pixels: int = Field(description="of all images of a request")
+
+
 class Models(BaseModel):
     """What serves, and what the repository holds."""
 
     serving: ModelName | None = Field(description="answers where a request names no model")
     loaded: list[ModelName] = Field(description="what answers for its name without loading first")
     device: str
+    limits: Limits
     versions: list[VersionInfo]
     trials: list[TrialInfo]

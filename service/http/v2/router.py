@@ -27,12 +27,12 @@ from service.http.v2.schemas import (
     IndexEntry,
     IndexRequest,
     InferResponse,
-    Live,
     ModelMetadata,
     ModelReady,
     ModelStatistics,
-    Ready,
+    ServerLive,
     ServerMetadata,
+    ServerReady,
     Statistics,
     infer_request_schema,
 )
@@ -114,31 +114,31 @@ def _health_router(served: Served) -> APIRouter:
         return server_metadata()
 
     @router.get("/health/live")
-    async def live() -> Live:
+    async def live() -> ServerLive:
         """Say that the process answers."""
-        return Live()
+        return ServerLive()
 
     @router.get(
-        "/health/ready", response_model_exclude_none=True, responses={503: {"model": Ready}}
+        "/health/ready", response_model_exclude_none=True, responses={503: {"model": ServerReady}}
     )
-    async def ready(response: Response) -> Ready:
+    async def ready(response: Response) -> ServerReady:
         """Say whether inference requests are answered."""
         trouble = served.health.trouble()
         if trouble is not None:
             response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
-        return Ready(ready=trouble is None, error=trouble)
+        return ServerReady(ready=trouble is None, error=trouble)
 
     return router
 
 
-def _model_router(served: Served, infer: Endpoint) -> APIRouter:
+def _model_router(served: Served, endpoint: Endpoint) -> APIRouter:
     router = APIRouter(prefix=f"/{PREFIX}")
     errors: Responses = {status: _ERRORS[status] for status in (404, 409, 503)}
 
     for path, names in _NAMES.items():
 
         @router.get(path, responses=errors, openapi_extra=names)
-        async def model(request: Request) -> ModelMetadata:
+        async def metadata(request: Request) -> ModelMetadata:
             """Say what a model takes and gives."""
             version = await served.find(model_of(request.path_params))
             found = await asyncio.to_thread(described, served.repository, version)
@@ -166,9 +166,9 @@ def _model_router(served: Served, infer: Endpoint) -> APIRouter:
             responses=_ERRORS,
             openapi_extra=_INFER[path],
         )
-        async def run(_: Request) -> Response:
+        async def infer(_: Request) -> Response:
             """Classify images."""
-            return Delegated(infer)
+            return Delegated(endpoint)
 
     return router
 
@@ -178,13 +178,13 @@ def _statistics_router(served: Served) -> APIRouter:
     unknown: Responses = {404: _ERRORS[404]}
 
     @router.get("/models/stats")
-    async def every() -> Statistics:
+    async def stats() -> Statistics:
         """Count what was asked of every version since the service started."""
         return await counted(Wanted())
 
     @router.get(_MODEL + "/stats", responses=unknown, openapi_extra=_NAMES[_MODEL])
     @router.get(_VERSION + "/stats", responses=unknown, openapi_extra=_NAMES[_VERSION])
-    async def one(request: Request) -> Statistics:
+    async def stats_of(request: Request) -> Statistics:
         """Count what was asked of one model since the service started."""
         wanted = model_of(request.path_params)
         await served.find(wanted)
@@ -213,7 +213,7 @@ def _repository_router(served: Served) -> APIRouter:
     repository = served.repository
 
     @router.post("/index", responses={400: _ERRORS[400]})
-    async def listed(request: Request) -> list[IndexEntry]:
+    async def repository_index(request: Request) -> list[IndexEntry]:
         """List what is published; with `ready`, only what answers."""
         wanted = _index_request(await _small_body(request))
         troubles = {lane.id: lane.trouble() for lane in served.lanes.open}
@@ -221,17 +221,20 @@ def _repository_router(served: Served) -> APIRouter:
         entries = await asyncio.to_thread(index, repository, troubles, refused)
         return [each for each in entries if not wanted.ready or each.state == READY]
 
-    @router.post("/models/{name}/load", responses=errors)
-    async def load(request: Request, name: str) -> dict[str, str]:
+    @router.post(_MODEL + "/load", responses=errors, openapi_extra=_NAMES[_MODEL])
+    async def load(request: Request) -> dict[str, str]:
         """Load a model's active version, as the first request that names it would."""
         await _small_body(request)
-        await served.on_demand.ensure(model_of({"name": name}))
+        await served.on_demand.ensure(model_of(request.path_params))
         return {}
 
-    @router.post("/models/{name}/unload", responses={**errors, **forbidden})
-    async def unload(request: Request, name: str) -> dict[str, str]:
+    @router.post(
+        _MODEL + "/unload", responses={**errors, **forbidden}, openapi_extra=_NAMES[_MODEL]
+    )
+    async def unload(request: Request) -> dict[str, str]:
         """Say that a model is not loaded; one that is stays so, for clients may not change that."""
         await _small_body(request)
+        name = request.path_params["name"]
         is_loaded = any(lane.id.name == name for lane in served.lanes.open)
         await asyncio.to_thread(check_unload, repository, name, is_loaded=is_loaded)
         return {}

@@ -18,13 +18,13 @@ class ServerMetadata(BaseModel):
     extensions: list[str]
 
 
-class Live(BaseModel):
+class ServerLive(BaseModel):
     """That the process answers."""
 
     live: bool = True
 
 
-class Ready(BaseModel):
+class ServerReady(BaseModel):
     """Whether inference requests are answered; `error` says why not."""
 
     live: bool = True

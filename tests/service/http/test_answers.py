@@ -110,6 +110,15 @@ def test_the_body_wins_over_the_query(client: httpx.Client) -> None:
     assert len(response.json()["predictions"][0]["classes"]) == 1
 
 
+def test_a_wrong_option_in_the_query_is_refused_where_the_body_wins(client: httpx.Client) -> None:
+    """It would never be noticed otherwise."""
+    data, files = {"top_k": "1"}, {"image": ("a.png", FILES[0])}
+
+    response = client.post("/predict?top_k=none", data=data, files=files)
+
+    assert response.status_code == 422
+
+
 def test_more_classes_than_there_are_gives_all(client: httpx.Client) -> None:
     """A top_k beyond K is no error."""
     response = client.post("/predict?top_k=99", content=FILES[0])

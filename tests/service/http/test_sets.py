@@ -203,7 +203,7 @@ def test_the_description_names_the_option_and_what_it_brings(
     operation = description["paths"][path]["post"]
 
     (option,) = (each for each in operation["parameters"] if each["name"] == "confidence")
-    number = next(each for each in option["schema"]["anyOf"] if each["type"] == "number")
+    number = option["schema"]
     assert (number["exclusiveMinimum"], number["maximum"]) == (0, 1)
     assert "409" in operation["responses"]
     answer = "Prediction" if path == "/predict" else "Explanation"

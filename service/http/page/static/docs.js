@@ -93,7 +93,8 @@ function typed(schema) {
   if (options) return joined(options.map(typed));
   if (schema.type === "array") return element("span", {}, "list of ", typed(schema.items));
   if (schema.type === "object" && schema.title) return schema.title;
-  return schema.format === "binary" ? "file" : (schema.type ?? "anything");
+  const types = [schema.type ?? "anything"].flat().join(" or ");
+  return schema.format === "binary" ? "file" : types;
 }
 
 const joined = (parts) =>

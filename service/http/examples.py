@@ -1,0 +1,161 @@
+"""Examples in the OpenAPI document: what may be sent, and what comes back."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+# One orange pixel, as PNG in base64.
+PIXEL = (
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP40CMCAAQAAZEI+F21AAAAAElFTkSuQmCC"
+)
+_MODEL = {"name": "cifar10", "version": "4"}
+_SETTLED = {"layer": "block3", "index": 2}
+
+
+def _layers(*contributions: float) -> list[dict[str, Any]]:
+    names = ("stem", "block2", "block3", "block4")
+    return [
+        {"layer": name, "contribution": value}
+        for name, value in zip(names, contributions, strict=True)
+    ]
+
+
+_HORSE = {"label": "horse", "probability": 0.934, "goodness": 10.889}
+_DEER = {"label": "deer", "probability": 0.049, "goodness": 6.516}
+
+# Of a request with top_k=2, explain=true and confidence=0.95.
+PREDICT_ANSWER: Mapping[str, Any] = {
+    "model": _MODEL,
+    "predictions": [
+        {
+            "label": "horse",
+            "probability": 0.934,
+            "classes": [
+                {**_HORSE, "layers": _layers(0.010, 0.812, 3.974, 6.093)},
+                {**_DEER, "layers": _layers(0.004, 0.713, 3.554, 2.245)},
+            ],
+            "layers_used": 4,
+            "familiarity": 41.5,
+            "is_familiar": True,
+            "conformal_set": ["horse", "deer"],
+            "settled_at": _SETTLED,
+        }
+    ],
+}
+
+# Of a network of two small layers, so that the maps are short.
+EXPLAIN_ANSWER: Mapping[str, Any] = {
+    "model": _MODEL,
+    "explanations": [
+        {
+            "label": "horse",
+            "probability": 0.934,
+            "classes": [_HORSE, _DEER],
+            "settled_at": {"layer": "stem", "index": 0},
+            "evidence": [
+                {
+                    "label": None,
+                    "contrast": ["horse", "deer"],
+                    "goodness": 4.373,
+                    "residual": 2e-7,
+                    "layers": [
+                        {
+                            "layer": "stem",
+                            "contribution": 0.373,
+                            "map": [[0.1, 0.2], [-0.027, 0.1]],
+                        },
+                        {"layer": "block2", "contribution": 4.0, "map": [[4.0]]},
+                    ],
+                    "map": [[1.1, 1.2], [0.973, 1.1]],
+                    "channels": [
+                        {
+                            "layer": "block2",
+                            "channel": 17,
+                            "assignment": 0.81,
+                            "activity": 3.2,
+                            "contribution": 1.9,
+                        }
+                    ],
+                }
+            ],
+        }
+    ],
+}
+
+
+def _problem(status: HTTPStatus, kind: str, detail: str) -> dict[str, Any]:
+    return {
+        "type": f"urn:goodserve:problem:{kind}",
+        "title": kind.replace("-", " ").capitalize(),
+        "status": int(status),
+        "detail": detail,
+        "request_id": "6f1c0e2ab3d94f58",
+    }
+
+
+# Of each status, the kind that callers meet most often.
+PROBLEMS: Mapping[HTTPStatus, Mapping[str, Any]] = {
+    status: _problem(status, kind, detail)
+    for status, kind, detail in (
+        (
+            HTTPStatus.BAD_REQUEST,
+            "no-image",
+            "the body holds no image; send at least one",
+        ),
+        (
+            HTTPStatus.NOT_FOUND,
+            "unknown-model",
+            "no version of a model 'horses' is active; GET /models lists those there are",
+        ),
+        (
+            HTTPStatus.REQUEST_TIMEOUT,
+            "body-timeout",
+            "the body did not come within 20 s",
+        ),
+        (
+            HTTPStatus.CONFLICT,
+            "no-evidence",
+            "cifar10/1 has no graph that takes its scores apart; export and publish it anew",
+        ),
+        (
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+            "too-many-images",
+            "the body holds 40 images, the limit is 32; send several requests",
+        ),
+        (
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            "unsupported-body",
+            "cannot read text/plain; send multipart/form-data, application/json or an image",
+        ),
+        (
+            HTTPStatus.UNPROCESSABLE_ENTITY,
+            "bad-option",
+            "top_k: Input should be greater than or equal to 1",
+        ),
+        (
+            HTTPStatus.TOO_MANY_REQUESTS,
+            "queue-full",
+            "the wait is 2.41 s now, the limit is 2 s; try again later",
+        ),
+        (
+            HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+            "head-too-large",
+            "the head has over 65536 bytes; send fewer or shorter headers",
+        ),
+        (
+            HTTPStatus.INTERNAL_SERVER_ERROR,
+            "unexpected",
+            "the service failed unexpectedly; its log says why",
+        ),
+        (
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "not-ready",
+            "no model is loaded; publish one into the repository",
+        ),
+        (
+            HTTPStatus.GATEWAY_TIMEOUT,
+            "deadline-passed",
+            "the deadline passed while the request waited; nothing was run for it",
+        ),
+    )
+}
