@@ -16,6 +16,7 @@ import uvicorn
 
 from model.artifact.runtime import Device, has_cuda
 from service.app import serving_device
+from service.keys.live import live_keys
 from service.layout import available_cores, lay_out, limits_of_each
 from service.logs import configure_logging
 from service.processes.door import bound_socket
@@ -31,11 +32,13 @@ def serve(settings: Settings) -> None:
 
     Raises:
         DeviceError: CUDA was asked for and does not work.
+        KeysError: the keys cannot be read.
         ListenError: several processes were to listen where they cannot.
         StartError: none of several processes can start.
     """
     configure_logging(settings)
     _allow_many_files()
+    live_keys(settings)  # so that damaged ones end the command, and not every process
     device = _device_tried_apart(settings)
     layout = lay_out(settings, device, available_cores())
     # Told to the processes, so that each takes its share of the cores and not all of them.

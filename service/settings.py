@@ -124,6 +124,13 @@ class Settings(BaseSettings):
         "",
         description="origins whose pages may ask, separated by commas; * for all",
     )
+    keys_file: Path | None = Field(
+        None, description="who may ask: goodserve keys makes it; without any key, all may predict"
+    )
+    api_keys: str = Field("", description="the same as a text: the content of a keys file")
+    open_metrics: bool = Field(
+        default=True, description="answer /metrics without a key where there are keys"
+    )
     load_timeout_s: float = Field(
         60, gt=0, description="seconds in which a version must be loaded and checked, or is refused"
     )

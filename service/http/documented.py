@@ -24,7 +24,7 @@ from service.http.schemas import (
 )
 
 
-def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Document problem details for each status."""
     return {
         status: {
@@ -35,8 +35,8 @@ def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     }
 
 
-_PROBLEMS = _problems(400, 408, 413, 415, 422, 429, 500, 503, 504)
-_CONFLICT, _UNKNOWN = _problems(409), _problems(404)
+_PROBLEMS = problems(400, 408, 413, 415, 422, 429, 500, 503, 504)
+_CONFLICT, _UNKNOWN = problems(409), problems(404)
 NAME_PARAMETER: dict[str, Any] = {
     "name": "name",
     "in": "path",
