@@ -17,6 +17,7 @@ from service.keys.key import KeysError
 from service.pictures_command import PicturesError
 from service.processes.door import ListenError
 from service.processes.supervisor import StartError
+from service.processes.tls import TlsError
 from service.serving import serve
 from service.settings import Settings
 
@@ -57,7 +58,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ValidationError as error:  # the environment's
         print(f"goodserve: {describe(error, 'settings')}", file=sys.stderr)
         return 2
-    except (ContractError, DeviceError, KeysError, RepositoryError, ServiceError) as error:
+    except (
+        ContractError,
+        DeviceError,
+        KeysError,
+        RepositoryError,
+        ServiceError,
+        TlsError,
+    ) as error:
         print(f"goodserve: {error}", file=sys.stderr)
         return 2
     except (

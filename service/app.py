@@ -129,6 +129,7 @@ def create_app(
         lifespan=lifespan,
         docs_url=None,  # the page has its own: FastAPI's loads scripts from a foreign host
         redoc_url=None,
+        redirect_slashes=False,  # a redirect would lead to the host that the caller names
     )
     framework.include_router(predict_router(predict))
     framework.include_router(explain_router(explain))
@@ -141,9 +142,10 @@ def create_app(
         engine.lanes, engine.health, engine.watcher, engine.on_demand, engine.repository, metrics
     )
     framework.include_router(v2_router(served, infer))
-    framework.include_router(admin_router(engine.repository))
+    if settings.admin_port is None:
+        framework.include_router(admin_router(engine.repository))
     framework.include_router(page_router())
-    gate = Gate(keys.ring, metrics, settings.open_metrics) if keys is not None else None
+    gate = Gate(keys.ring, metrics.denied, settings.open_metrics) if keys is not None else None
     describe_security(framework, gate)
     add_handlers(framework, {V2: write_error})
     origins = tuple(part.strip() for part in settings.cors_origins.split(",") if part.strip())

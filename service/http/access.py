@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from fastapi import Response
@@ -14,7 +14,6 @@ from service.http.problems import Write, problem, problem_of
 from service.http.v2.errors import write_error
 from service.keys.key import KeyScope
 from service.keys.ring import Held, KeyRing
-from service.metrics import Metrics
 
 # Of the scope: the key of whoever asks, once it was found good for the path.
 HELD = "goodserve.key"
@@ -66,12 +65,12 @@ class Gate:
 
     Attributes:
         ring: the keys.
-        metrics: hears of whoever is turned away.
+        on_denied: hears why somebody was turned away.
         open_metrics: whether `/metrics` needs no key.
     """
 
     ring: KeyRing
-    metrics: Metrics
+    on_denied: Callable[[str], None]
     open_metrics: bool = True
 
     def refusal(self, scope: Scope) -> Response | None:
@@ -86,7 +85,7 @@ class Gate:
         try:
             scope[HELD] = self._let_in(scope, needed)
         except ServiceError as error:
-            self.metrics.denied(error.kind)
+            self.on_denied(error.kind)
             return problem_of(error, _write_for(path))
         return None
 

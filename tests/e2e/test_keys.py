@@ -1,6 +1,8 @@
 """Keys before a real service of two processes."""
 
 import os
+import re
+import socket
 import subprocess
 import sys
 import time
@@ -8,7 +10,9 @@ from collections import Counter
 from pathlib import Path
 
 import httpx
+import pytest
 
+from service.__main__ import main
 from service.keys.file import add_key, read_keys
 from service.keys.key import KeyScope, make_key
 from tests.e2e.server import running
@@ -52,3 +56,53 @@ def test_processes_share_a_rate_and_see_changes(tmp_path: Path) -> None:
     assert passed == {200: 10, 429: 30}
     assert {key.name for key in read_keys(path).keys} == {"slow", "ops"}
     assert not any(text in server.said for text in (slow.text, admin))
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_the_admin_port_is_the_only_one(tmp_path: Path, workers: str) -> None:
+    """Changes are made there and seen by the service; on the service's own port there are none."""
+    repository, path = tiny_repository(tmp_path), tmp_path / "keys.json"
+    admin = make_key("ops", [KeyScope.ADMIN])
+    add_key(path, admin.entry)
+    flags = ["--workers", workers, "--keys-file", str(path), "--admin-port", "0"]
+
+    with running(repository, *flags) as server:
+        found = re.search(r"admin endpoints on (http://127\.0\.0\.1:\d+)", server.said)
+        assert found is not None
+        headers = {"Authorization": f"Bearer {admin.text}"}
+        here, there = f"{found[1]}/admin/models", f"{server.url}/admin/models"
+        without = httpx.get(here).status_code
+        states = httpx.get(here, headers=headers)
+        label = httpx.put(f"{here}/tiny/versions/1/labels/best", headers=headers)
+        other = httpx.post(f"{found[1]}/predict", headers=headers)
+        elsewhere = httpx.get(there, headers=headers)
+        described = httpx.get(f"{found[1]}/openapi.json").json()["paths"]
+        assert server.stop() == 0
+
+    assert (without, states.status_code, label.status_code) == (401, 200, 200)
+    assert label.json()["labels"] == {"stable": "1", "best": "1"}
+    assert (other.status_code, elsewhere.status_code) == (403, 404)
+    assert "security" in described["/admin/models"]["get"]
+    assert "key=ops action=label best of=tiny/1 outcome=done" in server.said
+
+
+def test_an_admin_port_without_keys_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    """It would open nothing."""
+    assert main(["serve", "--admin-port", "0"]) == 2
+    assert "admin_port 0 opens nothing without keys" in capsys.readouterr().err
+
+
+def test_an_admin_port_that_is_taken_is_one_line(
+    tmp_path: Path,
+) -> None:
+    """Status 1, and which port it was."""
+    repository, path = tiny_repository(tmp_path), tmp_path / "keys.json"
+    add_key(path, make_key("ops", [KeyScope.ADMIN]).entry)
+    flags = ["--repository", str(repository), "--keys-file", str(path), "--port", "0"]
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        command = [sys.executable, "-m", "service", "serve", *flags, "--admin-port", port]
+        found = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert found.returncode == 1
+    assert f"goodserve: cannot listen on 127.0.0.1, port {port}" in found.stderr
