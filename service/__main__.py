@@ -11,11 +11,13 @@ from pydantic import ValidationError
 from model.artifact.outputs import ContractError
 from model.artifact.runtime import DeviceError
 from model.artifact.version import RepositoryError
-from service import models_command, pictures_command
+from service import keys_command, models_command, pictures_command
 from service.errors import ServiceError, describe
+from service.keys.key import KeysError
 from service.pictures_command import PicturesError
 from service.processes.door import ListenError
 from service.processes.supervisor import StartError
+from service.processes.tls import TlsError
 from service.serving import serve
 from service.settings import Settings
 
@@ -31,6 +33,7 @@ app = App(
 )
 app.register_install_completion_command(add_to_startup=False)
 app.command(models_command.app)
+app.command(keys_command.app)
 app.command(pictures_command.predict_pictures, name="predict")
 app.command(pictures_command.explain_pictures, name="explain")
 
@@ -55,7 +58,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ValidationError as error:  # the environment's
         print(f"goodserve: {describe(error, 'settings')}", file=sys.stderr)
         return 2
-    except (ContractError, DeviceError, RepositoryError, ServiceError) as error:
+    except (
+        ContractError,
+        DeviceError,
+        KeysError,
+        RepositoryError,
+        ServiceError,
+        TlsError,
+    ) as error:
         print(f"goodserve: {error}", file=sys.stderr)
         return 2
     except (

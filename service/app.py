@@ -1,7 +1,7 @@
 """The composition root: the engine, the HTTP adapters before it, and the life of the process."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
@@ -14,6 +14,8 @@ from starlette.types import ASGIApp
 from model.artifact.repository import BUNDLED_REPOSITORY, ModelRepository
 from model.artifact.runtime import Device, resolve_device
 from service.engine import Engine, Placement, build_engine
+from service.http.access import Gate
+from service.http.admin.router import admin_router
 from service.http.body import BodyLimits, Receive
 from service.http.documented import explain_router, predict_router
 from service.http.endpoint import TURN_AWAY, Scope, Send
@@ -25,11 +27,13 @@ from service.http.predict import PredictEndpoint
 from service.http.problems import add_handlers
 from service.http.request_id import numbered
 from service.http.schemas import Limits
+from service.http.security import describe_security
 from service.http.status import health_router, metrics_router
 from service.http.v2.errors import write_error
 from service.http.v2.infer import InferEndpoint
 from service.http.v2.router import PREFIX as V2
 from service.http.v2.router import Served, v2_router
+from service.keys.live import live_keys
 from service.layout import available_cores, lay_out
 from service.logs import configure_logging
 from service.metrics import Metrics
@@ -49,6 +53,7 @@ class App:
     framework: FastAPI
     predict: PredictEndpoint
     origins: tuple[str, ...] = ()
+    gate: Gate | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or begin and end with the process."""
@@ -70,7 +75,11 @@ class App:
         )
 
     async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] == "/predict" and scope["method"] == "POST":
+        is_http = scope["type"] == "http"
+        refusal = self.gate.refusal(scope) if self.gate is not None and is_http else None
+        if refusal is not None:
+            await refusal(scope, receive, send)
+        elif is_http and scope["path"] == "/predict" and scope["method"] == "POST":
             await self.predict(scope, receive, send)
         else:
             await self.framework(scope, receive, send)
@@ -81,6 +90,7 @@ def create_worker_app() -> App:
 
     Raises:
         DeviceError: CUDA was asked for and does not work.
+        KeysError: the keys cannot be read.
     """
     settings = Settings()
     configure_logging(settings)
@@ -99,7 +109,9 @@ def create_app(
 
     Raises:
         DeviceError: CUDA was asked for and does not work.
+        KeysError: the keys cannot be read.
     """
+    keys = live_keys(settings)
     device, metrics = serving_device(settings), Metrics(settings.metrics_folder)
     placement = Placement(device, lay_out(settings, device, available_cores()))
     engine = build_engine(settings, placement, metrics, open_session, decode)
@@ -107,7 +119,10 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, Any]]:
-        async with engine.running(settings.poll_interval_s):
+        async with AsyncExitStack() as running:
+            if keys is not None:
+                await running.enter_async_context(keys.running())
+            await running.enter_async_context(engine.running(settings.poll_interval_s))
             yield {TURN_AWAY: predict.turn_away}
 
     framework = DocumentedAPI(
@@ -118,6 +133,7 @@ def create_app(
         docs_url=None,  # the page has its own: FastAPI's loads scripts from a foreign host
         redoc_url=None,
         generate_unique_id_function=operation_id,
+        redirect_slashes=False,  # a redirect would lead to the host that the caller names
     )
     framework.include_router(predict_router(predict))
     framework.include_router(explain_router(explain))
@@ -131,10 +147,14 @@ def create_app(
         engine.lanes, engine.health, engine.watcher, engine.on_demand, engine.repository, metrics
     )
     framework.include_router(v2_router(served, infer))
+    if settings.admin_port is None:
+        framework.include_router(admin_router(engine.repository))
     framework.include_router(page_router())
+    gate = Gate(keys.ring, metrics.denied, settings.open_metrics) if keys is not None else None
+    describe_security(framework, gate)
     add_handlers(framework, {V2: write_error})
     origins = tuple(part.strip() for part in settings.cors_origins.split(",") if part.strip())
-    return App(framework, predict, origins)
+    return App(framework, predict, origins, gate)
 
 
 def serving_device(settings: Settings) -> Device:

@@ -3,6 +3,7 @@
 ServiceError
 ├── ClientError                 the caller can fix it
 │   ├── BadRequestError             400
+│   ├── UnauthorizedError           401
 │   ├── ForbiddenError              403
 │   ├── NotFoundError               404
 │   ├── BodyTimeoutError            408
@@ -50,8 +51,14 @@ class BadRequestError(ClientError):
     status = HTTPStatus.BAD_REQUEST
 
 
+class UnauthorizedError(ClientError):
+    """Nobody knows who asks."""
+
+    status = HTTPStatus.UNAUTHORIZED
+
+
 class ForbiddenError(ClientError):
-    """Nobody may ask for this here."""
+    """Whoever asks may not have this."""
 
     status = HTTPStatus.FORBIDDEN
 

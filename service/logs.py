@@ -12,6 +12,8 @@ from service.settings import Settings
 REQUEST_ID: ContextVar[str] = ContextVar("request_id", default="")
 
 _OURS = ("goodserve", "uvicorn", "uvicorn.error", "uvicorn.access")
+# Who changed what: logged whatever the level is.
+AUDIT = "goodserve.audit"
 _TEXT = "%(asctime)s %(levelname)s %(name)s: %(message)s%(of_request)s"
 
 
@@ -22,6 +24,7 @@ def configure_logging(settings: Settings) -> None:
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     for name in _OURS:
         logging.getLogger(name).setLevel(settings.log_level.upper())
+    logging.getLogger(AUDIT).setLevel(logging.INFO)
 
 
 def _request_of(record: logging.LogRecord) -> str:
@@ -40,11 +43,14 @@ class _Text(logging.Formatter):
 
 
 class JsonLines(logging.Formatter):
-    """One JSON object per record: time, level, logger, message, request_id, exception."""
+    """One JSON object per record: time, level, logger, message, request_id, exception.
+
+    What a record has as `fields` is added.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         """Write one record; an exception's traceback is one text in it."""
-        line = {
+        line: dict[str, object] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
@@ -52,6 +58,7 @@ class JsonLines(logging.Formatter):
         }
         if found := _request_of(record):
             line["request_id"] = found
+        line |= getattr(record, "fields", {})
         if record.exc_info is not None:
             line["exception"] = "".join(traceback.format_exception(*record.exc_info)).rstrip()
         return json.dumps(line, ensure_ascii=False)

@@ -23,6 +23,7 @@ from service.errors import ClientError, DeadlineError, TryLaterError
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 OUTCOMES = ("ok", "client_error", "try_later", "deadline", "disconnected", "server_error")
+DENIALS = ("no-key", "unknown-key", "missing-scope", "too-often")
 _LATENCY_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _PERCENTILE_BUCKETS = (1, 2, 5, 10, 25, 50, 75, 90, 100)
 _GOODNESS_BUCKETS = (0.5, 1, 2, 3, 4, 6, 8, 10, 12, 16, 24)
@@ -69,6 +70,12 @@ class Metrics:
             "Images that wait or run",
             registry=own,
             multiprocess_mode="livesum",
+        )
+        self._denied = Counter(
+            "goodserve_denied",
+            "Requests turned away for who sent them, by reason",
+            ["reason"],
+            registry=own,
         )
         self._swaps = Counter(
             "goodserve_swaps", "Versions loaded or refused", ["result"], registry=own
@@ -130,11 +137,17 @@ class Metrics:
             self._latency.labels(outcome)
         for result in ("loaded", "refused"):
             self._swaps.labels(result)
+        for reason in DENIALS:
+            self._denied.labels(reason)
 
     def request(self, outcome: str, seconds: float) -> None:
         """Count one request with images, whatever its end."""
         self._requests.labels(outcome).inc()
         self._latency.labels(outcome).observe(seconds)
+
+    def denied(self, reason: str) -> None:
+        """Count one request that was turned away for who sent it, before it was read."""
+        self._denied.labels(reason).inc()
 
     def batch(self, version: VersionId, size: int) -> None:
         """Count one run of `size` images by a version."""

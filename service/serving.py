@@ -9,18 +9,23 @@ import sys
 import tempfile
 import types
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import NoReturn
 
 import uvicorn
 
 from model.artifact.runtime import Device, has_cuda
+from service.admin import create_admin_app
 from service.app import serving_device
+from service.keys.live import live_keys
 from service.layout import available_cores, lay_out, limits_of_each
 from service.logs import configure_logging
+from service.processes.aside import served_aside
 from service.processes.door import bound_socket
 from service.processes.server import APP, options, serve_handed
 from service.processes.supervisor import Supervisor
+from service.processes.tls import check_tls
 from service.settings import PREFIX, Settings
 
 _MOST_FILES = 65_536
@@ -31,11 +36,17 @@ def serve(settings: Settings) -> None:
 
     Raises:
         DeviceError: CUDA was asked for and does not work.
+        KeysError: the keys cannot be read.
         ListenError: several processes were to listen where they cannot.
         StartError: none of several processes can start.
+        TlsError: certificate or key cannot be used.
     """
     configure_logging(settings)
     _allow_many_files()
+    # What is damaged ends the command here, and not one process after the other.
+    live_keys(settings)
+    if settings.ssl_certfile is not None:
+        check_tls(settings.ssl_certfile, settings.ssl_keyfile)
     device = _device_tried_apart(settings)
     layout = lay_out(settings, device, available_cores())
     # Told to the processes, so that each takes its share of the cores and not all of them.
@@ -50,15 +61,27 @@ def serve(settings: Settings) -> None:
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
             settings = settings.model_copy(update={"metrics_folder": Path(folder)})
         _pass_on(settings)
-        if layout.processes == 1:
-            uvicorn.run(APP, host=settings.host, port=settings.port, **options(settings))
-        else:
-            asyncio.run(_by_several(settings, layout.processes))
+        with _admin_port(settings):
+            if layout.processes == 1:
+                uvicorn.run(APP, host=settings.host, port=settings.port, **options(settings))
+            else:
+                asyncio.run(_by_several(settings, layout.processes))
+
+
+def _admin_port(settings: Settings) -> AbstractContextManager[None]:
+    """Serve the admin port while a block lasts, if there is one."""
+    if settings.admin_port is None:
+        return nullcontext()
+    listener = bound_socket(settings.admin_host, settings.admin_port)
+    told = options(settings) | {"factory": False}
+    return served_aside(uvicorn.Config(create_admin_app(settings), **told), listener)
 
 
 async def _by_several(settings: Settings, processes: int) -> None:
     listener = bound_socket(settings.host, settings.port)
-    await Supervisor(listener, serve_handed, processes, settings.shutdown_grace_s).run()
+    scheme = "https" if settings.ssl_certfile else "http"
+    grace_s = settings.shutdown_grace_s
+    await Supervisor(listener, serve_handed, processes, grace_s, scheme).run()
 
 
 def _device_tried_apart(settings: Settings) -> Device:

@@ -124,6 +124,28 @@ class Settings(BaseSettings):
         "",
         description="origins whose pages may ask, separated by commas; * for all",
     )
+    admin_port: int | None = Field(
+        None, ge=0, le=65535, description="serve /admin here alone; by default on the same port"
+    )
+    admin_host: str = Field("127.0.0.1", description="address of the admin port")
+    ssl_certfile: Path | None = Field(
+        None, description="PEM with certificate and chain; with it the service speaks TLS"
+    )
+    ssl_keyfile: Path | None = Field(
+        None, description="PEM with the certificate's key, where that file has it not"
+    )
+    forwarded_allow_ips: str = Field(
+        "",
+        description="addresses or networks of proxies whose X-Forwarded-For and -Proto are "
+        "believed, separated by commas; by default nobody's",
+    )
+    keys_file: Path | None = Field(
+        None, description="who may ask: goodserve keys makes it; without any key, all may predict"
+    )
+    api_keys: str = Field("", description="the same as a text: the content of a keys file")
+    open_metrics: bool = Field(
+        default=True, description="answer /metrics without a key where there are keys"
+    )
     load_timeout_s: float = Field(
         60, gt=0, description="seconds in which a version must be loaded and checked, or is refused"
     )
@@ -150,6 +172,15 @@ class Settings(BaseSettings):
                     f"{getattr(self, larger)}; {why}"
                 )
                 raise ValueError(message)
+        if self.admin_port is not None and self.keys_file is None and not self.api_keys:
+            message = (
+                f"admin_port {self.admin_port} opens nothing without keys; name a keys_file, which "
+                "goodserve keys new makes"
+            )
+            raise ValueError(message)
+        if self.ssl_keyfile is not None and self.ssl_certfile is None:
+            message = f"ssl_keyfile {self.ssl_keyfile} is of no use without an ssl_certfile"
+            raise ValueError(message)
         shed, usual = self.anytime_under_load, self.anytime
         if shed is not None and usual is not None and shed > usual:
             message = (

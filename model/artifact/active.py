@@ -205,7 +205,8 @@ def read_active(root: Path) -> Active | None:
     except FileNotFoundError:
         return None
     except (OSError, ValidationError) as error:
-        message = f"{path} cannot be read: {error}; activate a version to replace it"
+        why = error.strerror if isinstance(error, OSError) else error
+        message = f"{ACTIVE_FILE} cannot be read: {why}; activate a version to replace it"
         raise RepositoryError(message) from error
 
 

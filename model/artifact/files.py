@@ -46,7 +46,8 @@ def read_regular(path: Path, root: Path, most: int | None = None) -> bytes:
     """
     real = path.resolve(strict=True)
     if not real.is_relative_to(root.resolve()):
-        raise OSError(errno.EPERM, f"it leads out of {root}", str(path))
+        # Without the folder's name: the text reaches callers, in a version's refusal.
+        raise OSError(errno.EPERM, "it leads out of the folder in which it must lie", str(path))
     descriptor = os.open(real, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(descriptor, "rb") as file:
         found = os.fstat(descriptor)

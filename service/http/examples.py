@@ -103,6 +103,16 @@ PROBLEMS: Mapping[HTTPStatus, Mapping[str, Any]] = {
             "the body holds no image; send at least one",
         ),
         (
+            HTTPStatus.UNAUTHORIZED,
+            "unknown-key",
+            "nobody has this key here; it may be mistyped or revoked",
+        ),
+        (
+            HTTPStatus.FORBIDDEN,
+            "missing-scope",
+            "this needs the scope admin",
+        ),
+        (
             HTTPStatus.NOT_FOUND,
             "unknown-model",
             "no version of a model 'horses' is active; GET /models lists those there are",

@@ -16,6 +16,7 @@ PROBLEM_JSON = "application/problem+json"
 Write = Callable[[HTTPStatus, str, str], Response]
 
 _HEADERS = {
+    HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": 'Bearer realm="goodserve"'},
     HTTPStatus.SERVICE_UNAVAILABLE: {"Retry-After": "1"},
     HTTPStatus.REQUEST_TIMEOUT: {
         "Connection": "close"

@@ -55,6 +55,13 @@ def _bound(host: str, port: int) -> socket.socket:
     return listener
 
 
+def url_of(listener: socket.socket, scheme: str) -> str:
+    """Say where a socket is reached."""
+    host, port = listener.getsockname()[:2]
+    shown = f"[{host}]" if ":" in host else host
+    return f"{scheme}://{shown}:{port}"
+
+
 def by_need(processes: Iterable[ServerProcess]) -> list[ServerProcess]:
     """Order those that can take a connection: first the one that holds the fewest."""
     able = (process for process in processes if process.can_take())
@@ -64,9 +71,12 @@ def by_need(processes: Iterable[ServerProcess]) -> list[ServerProcess]:
 class Door:
     """Open while some process can take connections; otherwise they wait in the kernel's queue."""
 
-    def __init__(self, listener: socket.socket, processes: Sequence[ServerProcess]) -> None:
+    def __init__(
+        self, listener: socket.socket, processes: Sequence[ServerProcess], scheme: str = "http"
+    ) -> None:
         """Share what `listener` accepts among `processes`, a list that others change."""
         self._listener = listener
+        self._scheme = scheme
         self._processes = processes
         self._returned: deque[socket.socket] = deque()
         self._is_open = False
@@ -81,9 +91,7 @@ class Door:
         if not self._is_listening:
             self._listener.listen(_BACKLOG)
             self._is_listening = True
-            host, port = self._listener.getsockname()[:2]
-            shown = f"[{host}]" if ":" in host else host
-            log.info("running on http://%s:%d (Ctrl-C ends it)", shown, port)
+            log.info("running on %s (Ctrl-C ends it)", url_of(self._listener, self._scheme))
         if not self._is_open and self._later is None:
             self._is_open = True
             asyncio.get_running_loop().add_reader(self._listener, self._admit)

@@ -12,6 +12,8 @@ from service.http.protocol import BoundedProtocol
 from service.processes.channel import Channel
 from service.settings import Settings
 
+# As long as a head may take: before it, nothing of ours counts the connection.
+HANDSHAKE_TIMEOUT_S = BoundedProtocol.head_timeout_s
 APP = "service.app:create_worker_app"
 
 
@@ -25,6 +27,10 @@ def options(settings: Settings) -> dict[str, Any]:
         "log_config": None,  # its records go where ours do
         "timeout_graceful_shutdown": settings.shutdown_grace_s,
         "server_header": False,
+        "ssl_certfile": settings.ssl_certfile,
+        "ssl_keyfile": settings.ssl_keyfile,
+        "proxy_headers": bool(settings.forwarded_allow_ips),
+        "forwarded_allow_ips": settings.forwarded_allow_ips,
     }
 
 
@@ -74,8 +80,13 @@ class HandedServer(uvicorn.Server):
         connection.settimeout(0)
         loop = asyncio.get_running_loop()
         try:
-            await loop.connect_accepted_socket(self._protocol, connection)
-        except OSError:  # the caller has hung up already
+            await loop.connect_accepted_socket(
+                self._protocol,
+                connection,
+                ssl=self.config.ssl,
+                ssl_handshake_timeout=HANDSHAKE_TIMEOUT_S if self.config.ssl else None,
+            )
+        except OSError:  # the caller has hung up already, or speaks no TLS
             connection.close()
             self._channel.connection_ended()
 

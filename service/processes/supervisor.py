@@ -24,7 +24,12 @@ class Supervisor:
     """Serves by several processes until a signal, or until none can start."""
 
     def __init__(
-        self, listener: socket.socket, target: Target, processes: int, grace_s: float
+        self,
+        listener: socket.socket,
+        target: Target,
+        processes: int,
+        grace_s: float,
+        scheme: str = "http",
     ) -> None:
         """Prepare; nothing is started yet.
 
@@ -33,12 +38,13 @@ class Supervisor:
             target: what each process runs; it gets its end of the channel.
             processes: how many.
             grace_s: seconds that a process may take to end after SIGTERM.
+            scheme: of the address that is logged.
         """
         self._target = target
         self._count = processes
         self._grace_s = grace_s
         self._processes: list[ServerProcess] = []
-        self._door = Door(listener, self._processes)
+        self._door = Door(listener, self._processes, scheme)
         self._restarts = Restarts(processes)
         self._end = asyncio.Event()
         self._all_gone = asyncio.Event()

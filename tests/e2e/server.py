@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-ADDRESS = re.compile(r"running on (http://[\d.]+:\d+)")
+ADDRESS = re.compile(r"running on (https?://[\d.]+:\d+)")
 
 
 class Server:

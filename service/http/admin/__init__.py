@@ -1,0 +1,1 @@
+"""`/admin`: changes of the model repository over HTTP."""

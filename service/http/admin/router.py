@@ -1,0 +1,89 @@
+"""The routes below `/admin`: what `goodserve models` does, for whoever holds an admin key.
+
+No route takes a body: all that one asks stands in its path.
+"""
+
+from functools import partial
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Path, Request
+
+from model.artifact.labels import LABEL_PATTERN
+from model.artifact.repository import ModelRepository
+from model.artifact.version import NAME_PATTERN, VERSION_PATTERN
+from service.http.admin.changes import Changes, admin_key, label_of, name_of, version_of
+from service.http.admin.schemas import ModelState, ModelStates
+from service.http.openapi import problems
+
+
+def _part(pattern: str, description: str) -> Any:  # noqa: ANN401  FastAPI's own
+    return Path(description=description, json_schema_extra={"pattern": f"^{pattern}$"})
+
+
+Name = Annotated[str, _part(NAME_PATTERN.pattern, "of a model")]
+Version = Annotated[str, _part(VERSION_PATTERN.pattern, "of that model")]
+Label = Annotated[str, _part(LABEL_PATTERN.pattern, "other than stable and canary")]
+
+
+def admin_router(repository: ModelRepository) -> APIRouter:
+    """Make the routes that change a repository."""
+    router = APIRouter(
+        prefix="/admin",
+        tags=["Admin"],
+        dependencies=[Depends(admin_key)],
+        responses=problems(401, 403, 404, 409, 422, 429, 500),
+    )
+    changes = Changes(repository)
+    _add_states(router, changes)
+    _add_activation(router, changes)
+    _add_labels(router, changes)
+    return router
+
+
+def _add_states(router: APIRouter, changes: Changes) -> None:
+    @router.get("/models")
+    async def states() -> ModelStates:
+        """List the models of which a version is active."""
+        return await changes.states()
+
+    @router.post("/models/{name}/default")
+    async def make_default(request: Request, name: Name) -> ModelState:
+        """Let a model answer where a request names none."""
+        change = partial(changes.repository.make_default, name_of(name))
+        return await changes.make(request, "default", name, change)
+
+    @router.post("/models/{name}/deactivate")
+    async def deactivate(request: Request, name: Name) -> ModelState:
+        """Serve a model no more; its versions stay. The default one cannot go."""
+        change = partial(changes.deactivate, name_of(name))
+        return await changes.make(request, "deactivate", name, change)
+
+
+def _add_activation(router: APIRouter, changes: Changes) -> None:
+    @router.post("/models/{name}/versions/{version}/activate")
+    async def activate(request: Request, name: Name, version: Version) -> ModelState:
+        """Make a version its model's active one; it answers as soon as it has passed its checks."""
+        wanted = version_of(name, version)
+        change = partial(changes.repository.activate, wanted)
+        return await changes.make(request, "activate", wanted, change)
+
+    @router.post("/models/{name}/rollback")
+    async def rollback(request: Request, name: Name) -> ModelState:
+        """Make the version active again that was so before."""
+        change = partial(changes.repository.rollback, name_of(name))
+        return await changes.make(request, "rollback", name, change)
+
+
+def _add_labels(router: APIRouter, changes: Changes) -> None:
+    @router.put("/models/{name}/versions/{version}/labels/{label}")
+    async def set_label(request: Request, name: Name, version: Version, label: Label) -> ModelState:
+        """Let a label name a version of its model, and no other one any more."""
+        wanted = version_of(name, version)
+        change = partial(changes.repository.set_label, wanted, label_of(label))
+        return await changes.make(request, f"label {label}", wanted, change)
+
+    @router.delete("/models/{name}/labels/{label}")
+    async def remove_label(request: Request, name: Name, label: Label) -> ModelState:
+        """Let a label of a model name nothing."""
+        change = partial(changes.repository.remove_label, name_of(name), label_of(label))
+        return await changes.make(request, f"unlabel {label}", name, change)

@@ -1,0 +1,39 @@
+"""The wire types of the admin endpoints."""
+
+from pydantic import BaseModel, Field
+
+from model.artifact.active import Active
+
+
+class ModelState(BaseModel):
+    """Which version of a model is active, and what its labels name."""
+
+    name: str
+    active: str | None = Field(description="the version that answers; null: the model is off")
+    previous: list[str] = Field(description="those active before, the last one last")
+    labels: dict[str, str] = Field(description="the version that each label names")
+    is_default: bool = Field(description="whether it answers where a request names no model")
+
+
+class ModelStates(BaseModel):
+    """Every model of which a version is active, the default one first."""
+
+    models: list[ModelState]
+
+
+def model_state(state: Active | None, name: str) -> ModelState:
+    """Describe one model."""
+    history = state.models.get(name) if state is not None else None
+    return ModelState(
+        name=name,
+        active=history.active if history else None,
+        previous=list(history.previous) if history else [],
+        labels=history.all_labels if history else {},
+        is_default=state is not None and state.default == name,
+    )
+
+
+def model_states(state: Active | None) -> ModelStates:
+    """Describe every model of which a version is active."""
+    names = [version.name for version in state.versions] if state is not None else []
+    return ModelStates(models=[model_state(state, name) for name in names])

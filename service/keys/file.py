@@ -1,0 +1,71 @@
+"""The keys file: read whole, changed by one writer at a time, replaced in one step."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from model.artifact.files import locked, read_regular, write_atomically
+from service.keys.key import Key, Keys, KeysError, parse_keys
+
+# Some thousand keys: a file that is larger is read no further.
+_MOST_BYTES = 1 << 20
+# Hashes of random keys give nothing away, but who holds keys is nobody's business.
+_MODE = 0o600
+
+Signature = tuple[int, ...] | None
+
+
+def read_keys(path: Path) -> Keys:
+    """Read a keys file.
+
+    Raises:
+        KeysError: it is missing or damaged.
+    """
+    real = path.resolve()  # a mounted secret is a link to a folder that changes
+    try:
+        content = read_regular(real, real.parent, _MOST_BYTES)
+    except OSError as error:
+        remedy = "goodserve keys new makes one"
+        message = f"the keys file {path} cannot be read: {error.strerror}; {remedy}"
+        raise KeysError(message) from error
+    return parse_keys(content, str(path))
+
+
+def add_key(path: Path, key: Key) -> None:
+    """Add a key to a file, which is made if it is not there.
+
+    Raises:
+        KeysError: there is one of that name, or the file cannot be read or written.
+    """
+    _change(path, lambda keys: keys.with_key(key))
+
+
+def revoke_key(path: Path, name: str) -> None:
+    """Take a key out of a file.
+
+    Raises:
+        KeysError: there is none of that name, or the file cannot be read or written.
+    """
+    read_keys(path)  # no file is made where there is none
+    _change(path, lambda keys: keys.without(name))
+
+
+def signature(path: Path) -> Signature:
+    """Tell one state of a file from another without reading it; None where it is missing."""
+    try:
+        found = os.stat(path)  # noqa: PTH116  Path.stat is the same call
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_ctime_ns, found.st_size
+
+
+def _change(path: Path, change: Callable[[Keys], Keys]) -> None:
+    real = path.resolve()
+    try:
+        with locked(real.with_name(f".{real.name}.lock")):
+            keys = change(read_keys(real) if real.exists() else Keys())
+            content = keys.model_dump_json(indent=1, exclude_none=True).encode() + b"\n"
+            write_atomically(real, content, _MODE)
+    except OSError as error:
+        message = f"the keys file {path} cannot be written: {error.strerror}"
+        raise KeysError(message) from error

@@ -1,0 +1,97 @@
+"""Keys of the environment and of a file, and what happens when the file changes."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from service.keys.file import add_key, revoke_key
+from service.keys.key import Keys, KeyScope, KeysError, make_key
+from service.keys.live import LiveKeys, live_keys
+from service.settings import Settings
+
+pytestmark = pytest.mark.anyio
+
+SHOP, OPS = make_key("shop", [KeyScope.PREDICT]), make_key("ops", [KeyScope.ADMIN])
+
+
+async def until(condition: Callable[[], object]) -> float:
+    """Wait until something holds; say how many seconds it took."""
+    began = time.monotonic()
+    while not condition():
+        assert time.monotonic() - began < 5
+        await asyncio.sleep(0.01)
+    return time.monotonic() - began
+
+
+def has(keys: LiveKeys, text: str) -> bool:
+    """Tell whether a key is found."""
+    return keys.ring.find(text.encode()) is not None
+
+
+def test_without_a_setting_there_are_no_keys() -> None:
+    """And then nothing is looked at."""
+    assert live_keys(Settings()) is None
+
+
+def test_both_sources_count(tmp_path: Path) -> None:
+    """The environment's text is that of a keys file; a name in both is refused."""
+    path = tmp_path / "keys.json"
+    add_key(path, SHOP.entry)
+    text = Keys(keys=(OPS.entry,)).model_dump_json()
+
+    keys = LiveKeys(Settings(keys_file=path, api_keys=text))
+
+    assert has(keys, SHOP.text)
+    assert has(keys, OPS.text)
+    with pytest.raises(KeysError, match=r"GOODSERVE_API_KEYS and .*2 keys have the name 'shop'"):
+        LiveKeys(Settings(keys_file=path, api_keys=path.read_text()))
+    with pytest.raises(KeysError, match="GOODSERVE_API_KEYS holds no keys"):
+        LiveKeys(Settings(api_keys="secret"))
+    with pytest.raises(KeysError, match="cannot be read"):
+        LiveKeys(Settings(keys_file=tmp_path / "none"))
+
+
+async def test_a_changed_file_is_read_within_a_second(tmp_path: Path) -> None:
+    """A new key is taken, a revoked one is refused, without a restart."""
+    path = tmp_path / "keys.json"
+    add_key(path, SHOP.entry)
+    keys = LiveKeys(Settings(keys_file=path))
+
+    async with keys.running():
+        add_key(path, OPS.entry)
+        added_s = await until(lambda: has(keys, OPS.text))
+        revoke_key(path, "shop")
+        revoked_s = await until(lambda: not has(keys, SHOP.text))
+
+    assert max(added_s, revoked_s) < 1
+
+
+@pytest.mark.parametrize("damage", ["{", "", None])
+async def test_a_damaged_file_keeps_the_old_keys(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, damage: str | None
+) -> None:
+    """Half written, empty or gone: the old ones go on, the log says so once, a good one heals."""
+    path = tmp_path / "keys.json"
+    add_key(path, SHOP.entry)
+    good = path.read_text()
+    keys = LiveKeys(Settings(keys_file=path))
+
+    with caplog.at_level(logging.INFO, "goodserve"):
+        async with keys.running():
+            if damage is None:
+                path.unlink()
+            else:
+                path.write_text(damage)
+            await until(lambda: "the old keys go on" in caplog.text)
+            await asyncio.sleep(1.1)
+            still_there = has(keys, SHOP.text)
+            path.write_text(good)
+            await until(lambda: "was read again: shop" in caplog.text)
+
+    assert still_there
+    assert has(keys, SHOP.text)
+    assert caplog.text.count("the old keys go on") == 1
