@@ -76,7 +76,7 @@ class Engine:
         if first.done():
             first.result()
         if self.lanes.active is None:
-            log.warning("%s has no version to serve yet; waiting", self.repository.root)
+            log.warning("%s has no version to serve yet; waiting", self.repository.place)
         watch = partial(self._watch, first, poll_interval_s)
         tasks = [
             asyncio.create_task(self.health.keep_running("watcher", watch)),

@@ -7,7 +7,7 @@ from cyclopts import App, Parameter
 
 from model.artifact.labels import Canary
 from model.artifact.version import VersionId
-from service.repository_flags import Name, Repository, Version, repository_at
+from service.repository_flags import Name, Repository, Version, repository_to_change
 
 app = App()
 
@@ -22,14 +22,14 @@ Disagreement = Annotated[
 @app.command(name="label")
 def label_version(version: Version, label: Label, /, *, repository: Repository = None) -> None:
     """Let a label name a version of its model, and no other one any more."""
-    repository_at(repository).set_label(VersionId.parse(version), label)
+    repository_to_change(repository).set_label(VersionId.parse(version), label)
     print(f"{label} names {version}")
 
 
 @app.command(name="unlabel")
 def unlabel_model(name: Name, label: Label, /, *, repository: Repository = None) -> None:
     """Let a label of a model name nothing."""
-    repository_at(repository).remove_label(name, label)
+    repository_to_change(repository).remove_label(name, label)
     print(f"{label} names no version of {name} any more")
 
 
@@ -56,7 +56,7 @@ def begin_canary(  # noqa: PLR0913  each is a flag
         max_failures=max_failures,
         since=datetime.now(UTC),
     )
-    repository_at(repository).begin_canary(wanted.name, canary)
+    repository_to_change(repository).begin_canary(wanted.name, canary)
     how = "is compared on" if shadow else "answers"
     print(f"{wanted} {how} {percent:g} % of the requests")
 
@@ -64,11 +64,11 @@ def begin_canary(  # noqa: PLR0913  each is a flag
 @app.command(name="promote")
 def promote_canary(name: Name | None = None, /, *, repository: Repository = None) -> None:
     """Make the version active that is on trial."""
-    print(f"{repository_at(repository).promote(name)} is active")
+    print(f"{repository_to_change(repository).promote(name)} is active")
 
 
 @app.command(name="abandon")
 def abandon_canary(name: Name | None = None, /, *, repository: Repository = None) -> None:
     """End a trial; the active version answers every request again."""
-    repository_at(repository).end_canary(name)
+    repository_to_change(repository).end_canary(name)
     print("the trial has ended")

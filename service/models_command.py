@@ -12,15 +12,16 @@ from model.artifact.outputs import ContractError
 from model.artifact.repository import ModelRepository
 from model.artifact.runtime import graph_opener, session_opener, stage_opener
 from model.artifact.version import RepositoryError, UnknownVersionError, VersionId
-from service import labels_command
+from service import labels_command, upkeep_command
 from service.app import serving_device
 from service.predict.anytime import Early
 from service.predict.loading import Further, RunSizes, load_version
-from service.repository_flags import Name, Repository, Version, repository_at
+from service.repository_flags import Name, Repository, Version, repository_at, repository_to_change
 from service.settings import Settings
 
 app = App(name="models", help="Look at the versions of a repository and switch between them.")
 app.update(labels_command.app)
+app.update(upkeep_command.app)
 
 
 @app.command(name="list")
@@ -95,27 +96,27 @@ def activate_model(version: Version, /, *, repository: Repository = None) -> Non
 
     What is active under other names stays so.
     """
-    repository_at(repository).activate(VersionId.parse(version))
+    repository_to_change(repository).activate(VersionId.parse(version))
     print(f"{version} is active")
 
 
 @app.command(name="rollback")
 def rollback_model(name: Name | None = None, /, *, repository: Repository = None) -> None:
     """Make the version active that was so before, of a model or of the default one."""
-    print(f"{repository_at(repository).rollback(name)} is active again")
+    print(f"{repository_to_change(repository).rollback(name)} is active again")
 
 
 @app.command(name="default")
 def default_model(name: Name, /, *, repository: Repository = None) -> None:
     """Let a model answer where a request names none."""
-    repository_at(repository).make_default(name)
+    repository_to_change(repository).make_default(name)
     print(f"{name} is the default model")
 
 
 @app.command(name="deactivate")
 def deactivate_model(name: Name, /, *, repository: Repository = None) -> None:
     """Serve a model no more; its versions stay."""
-    repository_at(repository).deactivate(name)
+    repository_to_change(repository).deactivate(name)
     print(f"{name} is not served any more")
 
 
@@ -123,6 +124,6 @@ def _existing(path: Path | None) -> ModelRepository:
     """Take a repository that holds something: a mistyped path must not look sound."""
     repository = repository_at(path)
     if not repository.versions():
-        message = f"there are no versions in {repository.root}"
+        message = f"there are no versions in {repository.place}"
         raise UnknownVersionError(message)
     return repository

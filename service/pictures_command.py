@@ -12,7 +12,6 @@ from cyclopts import Parameter
 from model.artifact.image import Pixels, stack
 from model.artifact.manifest import Manifest
 from model.artifact.outputs import FAMILIARITY, PROBABILITIES, SCORES
-from model.artifact.repository import ModelRepository
 from model.artifact.runtime import graph_opener, session_opener
 from model.artifact.version import RepositoryError, UnknownVersionError, VersionId
 from service.app import serving_device
@@ -24,7 +23,7 @@ from service.http.schemas import ExplainOptions
 from service.predict.answers import Explained
 from service.predict.decode import Decoder
 from service.predict.loading import Further, LoadedVersion, RunSizes, load_version
-from service.repository_flags import Repository
+from service.repository_flags import Repository, repository_at
 from service.settings import Settings
 
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
@@ -97,10 +96,10 @@ def explain_pictures(  # noqa: PLR0913  each is a flag
 def _loaded(root: Path | None, version: str | None) -> LoadedVersion:
     """Load a version and make every check that the service makes."""
     settings = Settings()
-    repository = ModelRepository(root or settings.repository)
+    repository = repository_at(root)
     wanted = VersionId.parse(version) if version else repository.active()
     if wanted is None:
-        message = f"no version is active in {repository.root}; name one with --version"
+        message = f"no version is active in {repository.place}; name one with --version"
         raise UnknownVersionError(message)
     device = serving_device(settings)
     further = Further(open_graph=graph_opener(device))

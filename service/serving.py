@@ -26,6 +26,7 @@ from service.processes.door import bound_socket
 from service.processes.server import APP, options, serve_handed
 from service.processes.supervisor import Supervisor
 from service.processes.tls import check_tls
+from service.running import recorded, records_folder
 from service.settings import PREFIX, Settings
 
 _MOST_FILES = 65_536
@@ -56,7 +57,11 @@ def serve(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         # uvicorn raises the signal again when it has shut down: that is the end, not a failure.
         signal.signal(number, _exit_quietly)
-    with tempfile.TemporaryDirectory(prefix="goodserve-metrics-") as folder:
+    repository = str(settings.repository.resolve())
+    with (
+        tempfile.TemporaryDirectory(prefix="goodserve-metrics-") as folder,
+        recorded(repository, records_folder()),
+    ):
         if layout.processes > 1:
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
             settings = settings.model_copy(update={"metrics_folder": Path(folder)})

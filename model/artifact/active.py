@@ -1,21 +1,26 @@
 """Which version of each model is active, and which were before: the content of `active.json`."""
 
 import json
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
-from model.artifact.files import read_regular, sweep_aside, write_atomically
 from model.artifact.history import History
 from model.artifact.labels import Canary, ModelName, Stopped, checked_label
-from model.artifact.version import RepositoryError, UnknownVersionError, VersionId
+from model.artifact.storage import Storage
+from model.artifact.version import (
+    ConflictError,
+    RepositoryError,
+    UnknownVersionError,
+    VersionId,
+)
 
 ACTIVE_FILE = "active.json"
 
 # A file of names is small: one that is not is read no further.
 _MOST_BYTES = 1 << 20
+_MOST_TRIES = 20
 
 
 class Active(BaseModel):
@@ -113,6 +118,26 @@ class Active(BaseModel):
             raise UnknownVersionError(message)
         return self._replaced(name, history.taken_back())
 
+    def why_needed(self, version: VersionId) -> str | None:
+        """Say what names a version so that it must not be deleted; None where nothing does."""
+        history = self.models.get(version.name)
+        return history.needed.get(version.version) if history is not None else None
+
+    def forgetting(self, version: VersionId) -> Self:
+        """Give the state in which no history names a version, so that it may be deleted.
+
+        Raises:
+            RepositoryError: it is needed.
+        """
+        why = self.why_needed(version)
+        if why is not None:
+            message = f"{version} cannot be deleted: {why}"
+            raise RepositoryError(message)
+        history = self.models.get(version.name)
+        if history is None or version.version not in history.previous:
+            return self
+        return self._replaced(version.name, history.forgetting(version.version))
+
     def resolve(self, name: str | None, label: str) -> VersionId | None:
         """Name the version that a label of a model means; None where it means none."""
         name = self.default if name is None else name
@@ -193,31 +218,61 @@ class Active(BaseModel):
         return type(self)(**(dict(self) | changes))
 
 
-def read_active(root: Path) -> Active | None:
+def read_active(storage: Storage) -> tuple[Active | None, str | None]:
     """Read `active.json`; None where nothing was activated yet.
+
+    Returns:
+        Its content, and the revision of the file.
 
     Raises:
         RepositoryError: it is damaged or cannot be read.
     """
-    path = root / ACTIVE_FILE
     try:
-        return Active.model_validate_json(read_regular(path, root, _MOST_BYTES))
+        content, revision = storage.read(ACTIVE_FILE, _MOST_BYTES)
+        return Active.model_validate_json(content), revision
     except FileNotFoundError:
-        return None
+        return None, None
     except (OSError, ValidationError) as error:
         why = error.strerror if isinstance(error, OSError) else error
         message = f"{ACTIVE_FILE} cannot be read: {why}; activate a version to replace it"
         raise RepositoryError(message) from error
 
 
-def write_active(root: Path, state: Active) -> None:
-    """Replace `active.json`, and sweep away what killed writers left; hold the lock.
+def change_active(
+    storage: Storage, change: Callable[[Active | None], Active], *, mends: bool = False
+) -> Active:
+    """Replace `active.json` by what is made of it; hold `writing()`.
+
+    It is done again where somebody else has changed the file meanwhile, as other machines may.
+
+    Args:
+        storage: of the repository.
+        change: makes the following state of the present one; None: nothing was activated yet.
+        mends: whether a damaged file counts as none.
 
     Raises:
-        OSError: the folder cannot be written, or the disk is full; `active.json` is as it was.
+        ConflictError: others are always faster.
+        RepositoryError: the file is damaged, or `change` refuses.
+        OSError: it cannot be written; `active.json` is as it was.
     """
-    # Sweeping first gives the room that a full disk may need.
-    sweep_aside(root / ACTIVE_FILE)
-    # What is not used is left out, so that a service from before there was such a thing reads on.
-    used = {"format": state.format, **state.model_dump(mode="json", exclude_defaults=True)}
-    write_atomically(root / ACTIVE_FILE, json.dumps(used, indent=1).encode() + b"\n")
+    for _ in range(_MOST_TRIES):
+        try:
+            state, revision = read_active(storage)
+        except RepositoryError:
+            if not mends:
+                raise
+            state, revision = None, storage.revision(ACTIVE_FILE)
+        following = change(state)
+        if following == state:
+            return following
+        # What is not used is left out, so that a service from before there was such a thing
+        # reads on.
+        used = following.model_dump(mode="json", exclude_defaults=True)
+        content = json.dumps({"format": following.format, **used}, indent=1).encode() + b"\n"
+        try:
+            storage.replace(ACTIVE_FILE, content, revision)
+        except ConflictError:
+            continue
+        return following
+    message = f"{storage.place}/{ACTIVE_FILE} is being changed by others; try again"
+    raise ConflictError(message)

@@ -30,7 +30,7 @@ def write_atomically(path: Path, content: bytes, mode: int = 0o644) -> None:
     sync_folder(path.parent)
 
 
-def read_regular(path: Path, root: Path, most: int | None = None) -> bytes:
+def read_regular(path: Path, root: Path, most: int | None = None) -> tuple[bytes, os.stat_result]:
     """Read a file that others may have made: a regular one, that lies in a folder.
 
     Links are followed as long as they stay in the folder. Nothing waits: a pipe without a writer
@@ -40,6 +40,9 @@ def read_regular(path: Path, root: Path, most: int | None = None) -> bytes:
         path: of the file.
         root: the folder in which it must lie.
         most: bytes that it may have; None: any number.
+
+    Returns:
+        Its content, and what the system knows about that very file.
 
     Raises:
         OSError: it cannot be read, is no regular file, lies elsewhere, or is too large.
@@ -55,7 +58,7 @@ def read_regular(path: Path, root: Path, most: int | None = None) -> bytes:
             raise OSError(errno.EINVAL, "it is no regular file", str(path))
         if most is not None and found.st_size > most:
             raise OSError(errno.EFBIG, f"it has over {most:,} bytes", str(path))
-        return file.read(found.st_size)
+        return file.read(found.st_size), found
 
 
 def sweep_aside(path: Path) -> None:

@@ -55,6 +55,23 @@ class History(BaseModel):
         """Give the history before its last activation; there must have been one."""
         return self._with_active(self.previous[-1], self.previous[:-1])
 
+    @property
+    def needed(self) -> dict[str, str]:
+        """Why each version must stay that is active, labelled, on trial, or rolled back to next."""
+        labelled = {v: f"the label {label!r} names it" for label, v in self.labels.items()}
+        before = dict.fromkeys(self.previous[-1:], "roll-back would return to it")
+        tried = {self.canary.version: "it is on trial"} if self.canary is not None else {}
+        return {**before, **labelled, **tried, self.active: "it is active"}
+
+    def forgetting(self, version: str) -> Self:
+        """Give the history without a version that was active once."""
+        previous: list[str] = []
+        for each in self.previous:
+            # What stood on both sides of it is one step.
+            if each != version and previous[-1:] != [each]:
+                previous.append(each)
+        return self.changed(previous=tuple(previous))
+
     def changed(self, **fields: Any) -> Self:  # noqa: ANN401  of any field
         """Give a history with other fields, checked."""
         return type(self)(**(dict(self) | fields))

@@ -10,23 +10,21 @@ A version is written aside, fsynced and renamed, so that it is there whole or no
 `active.json` is replaced atomically. Readers therefore need no lock.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from model.artifact.active import ACTIVE_FILE, Active, read_active, write_active
-from model.artifact.files import locked
+from model.artifact.active import ACTIVE_FILE, Active, change_active, read_active
+from model.artifact.folder import FolderStorage
 from model.artifact.labels import Canary, Stopped
 from model.artifact.manifest import Manifest
+from model.artifact.storage import MANIFEST_FILE, MODEL_FILE, Storage, writing
 from model.artifact.store import (
-    MANIFEST_FILE,
-    MODEL_FILE,
     StoredVersion,
     check_graphs,
-    list_versions,
+    manifest_bytes,
     read_manifest,
     read_version,
-    write_version,
+    version_files,
 )
 from model.artifact.version import RepositoryError, UnknownVersionError, VersionId
 
@@ -43,11 +41,28 @@ BUNDLED_REPOSITORY = Path(__file__).resolve().parent.parent / "bundled"
 
 
 class ModelRepository:
-    """A folder of model versions, safe for one writer at a time and any number of readers."""
+    """Model versions in one place, safe for several writers and any number of readers."""
 
-    def __init__(self, root: Path) -> None:
-        """Name the folder; it is made when something is published."""
-        self.root = root
+    def __init__(self, where: Path | Storage) -> None:
+        """Name the folder, or what else holds the files; it is made when something is published."""
+        self.storage = FolderStorage(where) if isinstance(where, Path) else where
+
+    @property
+    def place(self) -> str:
+        """Say for people where it is."""
+        return self.storage.place
+
+    @property
+    def root(self) -> Path:
+        """Give the folder that it is.
+
+        Raises:
+            RepositoryError: it is no folder.
+        """
+        if not isinstance(self.storage, FolderStorage):
+            message = f"{self.place} is no folder"
+            raise RepositoryError(message)
+        return self.storage.root
 
     def publish(
         self,
@@ -71,9 +86,9 @@ class ModelRepository:
         VersionId(name, "1")
         graphs = graphs or {}
         check_graphs(name, model, manifest, graphs)
-        self._make_root()
-        with self._writing():
-            return write_version(self.root, name, model, manifest, graphs)
+        self.prepare()
+        with writing(self.storage):
+            return self.storage.add(name, version_files(model, manifest_bytes(manifest), graphs))
 
     def read(self, wanted: VersionId) -> StoredVersion:
         """Read one version and hold it against its manifest.
@@ -82,7 +97,7 @@ class ModelRepository:
             UnknownVersionError: there is no such version.
             BrokenVersionError: a file is missing, or a graph is not what was published.
         """
-        return read_version(self.root, wanted)
+        return read_version(self.storage, wanted)
 
     def manifest(self, wanted: VersionId) -> Manifest:
         """Read one version's manifest alone; the model is not looked at.
@@ -91,7 +106,7 @@ class ModelRepository:
             UnknownVersionError: there is no such version.
             BrokenVersionError: the manifest is missing or does not parse.
         """
-        return read_manifest(self.root, wanted)
+        return read_manifest(self.storage, wanted)
 
     def versions(self) -> list[VersionId]:
         """List what has been published, by name and number; broken ones too.
@@ -99,7 +114,7 @@ class ModelRepository:
         Raises:
             RepositoryError: the folder is there and cannot be listed; a missing one is empty.
         """
-        return list_versions(self.root)
+        return self.storage.versions()
 
     def active(self, name: str | None = None) -> VersionId | None:
         """Name the active version of a model, or of the default one; None where it has none.
@@ -116,7 +131,7 @@ class ModelRepository:
         Raises:
             RepositoryError: `active.json` is damaged or cannot be read.
         """
-        return read_active(self.root)
+        return read_active(self.storage)[0]
 
     def activate(self, wanted: VersionId) -> None:
         """Make a version its model's active one, after reading it whole.
@@ -129,14 +144,12 @@ class ModelRepository:
             RepositoryError: the folder may not be written, or the disk is full.
         """
         self.read(wanted)
-        with self._writing():
-            try:
-                state = read_active(self.root)
-            except RepositoryError:
-                state = None  # a damaged file is what this mends
-            following = state.followed_by(wanted) if state else Active.first(wanted)
-            if following != state:
-                write_active(self.root, following)
+
+        def activated(state: Active | None) -> Active:
+            return state.followed_by(wanted) if state else Active.first(wanted)
+
+        with writing(self.storage):
+            change_active(self.storage, activated, mends=True)  # a damaged file too
 
     def rollback(self, name: str | None = None) -> VersionId:
         """Make the version active again that was so before, of a model or of the default one.
@@ -146,14 +159,17 @@ class ModelRepository:
             BrokenVersionError: that one is not what was published.
             RepositoryError: the folder may not be written, or the disk is full.
         """
-        with self._writing():
-            state = self._known_state()
+
+        def taken_back(state: Active) -> Active:
             before = state.taken_back(name)
             wanted = before.of(name)
             assert wanted is not None  # noqa: S101  what was taken back is there
             self.read(wanted)
-            write_active(self.root, before)
-        return wanted
+            return before
+
+        active = self._change(taken_back).of(name)
+        assert active is not None  # noqa: S101  likewise
+        return active
 
     def make_default(self, name: str) -> None:
         """Let a model answer where none is named.
@@ -212,12 +228,15 @@ class ModelRepository:
             BrokenVersionError: that one is not what was published.
             RepositoryError: the folder may not be written.
         """
-        with self._writing():
-            state = self._known_state()
+
+        def promoted(state: Active) -> Active:
             wanted = state.tried(name)
             self.read(wanted)
-            write_active(self.root, state.followed_by(wanted))
-        return wanted
+            return state.followed_by(wanted)
+
+        active = self._change(promoted).of(name)
+        assert active is not None  # noqa: S101  it has just become so
+        return active
 
     def end_canary(
         self,
@@ -246,41 +265,29 @@ class ModelRepository:
 
         self._change(ended)
 
-    def _change(self, change: Callable[[Active], Active]) -> None:
-        with self._writing():
-            state = self._known_state()
-            following = change(state)
-            if following != state:
-                write_active(self.root, following)
+    def signature(self, wanted: VersionId | None) -> tuple[str | None, ...]:
+        """Tell one state of `active.json` and a version's files from another without reading."""
+        paths = (ACTIVE_FILE,) if wanted is None else (ACTIVE_FILE, str(wanted))
+        return tuple(self.storage.revision(path) for path in paths)
 
-    def _known_state(self) -> Active:
-        state = read_active(self.root)
-        if state is None:
-            message = f"nothing was active before in {self.root}"
-            raise UnknownVersionError(message)
-        return state
+    def prepare(self) -> None:
+        """Make sure that something can be published here.
 
-    def _make_root(self) -> None:
+        Raises:
+            RepositoryError: it cannot.
+        """
         try:
-            self.root.mkdir(parents=True, exist_ok=True)
+            self.storage.prepare()
         except OSError as error:
-            message = f"{self.root} cannot be made: {error.strerror}"
+            message = f"{self.place} cannot be made: {error.strerror}"
             raise RepositoryError(message) from error
 
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        """Keep other writers out, and translate what the disk refuses."""
-        with ExitStack() as held:
-            try:
-                held.enter_context(locked(self.root / ".lock"))
-            except OSError as error:
-                message = f"{self.root} cannot be locked for writing: {error.strerror}"
-                raise RepositoryError(message) from error
-            try:
-                yield
-            except OSError as error:
-                message = (
-                    f"{self.root} cannot be written: {error.strerror}; make room, or let this "
-                    "user write there, and try again"
-                )
-                raise RepositoryError(message) from error
+    def _change(self, change: Callable[[Active], Active]) -> Active:
+        def changed(state: Active | None) -> Active:
+            if state is None:
+                message = f"nothing was active before in {self.place}"
+                raise UnknownVersionError(message)
+            return change(state)
+
+        with writing(self.storage):
+            return change_active(self.storage, changed)

@@ -13,7 +13,8 @@ class RepositoryError(Exception):
 
     RepositoryError
     ├── UnknownVersionError  no such version, or none is active
-    └── BrokenVersionError   a version is incomplete, or not what its manifest says
+    ├── BrokenVersionError   a version is incomplete, or not what its manifest says
+    └── ConflictError        somebody else was there first
     """
 
 
@@ -23,6 +24,10 @@ class UnknownVersionError(RepositoryError):
 
 class BrokenVersionError(RepositoryError):
     """A version is incomplete, or its bytes are not those its manifest names."""
+
+
+class ConflictError(RepositoryError):
+    """Somebody else was there first: a file has changed since it was read, or a number is taken."""
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ def read_keys(path: Path) -> Keys:
     """
     real = path.resolve()  # a mounted secret is a link to a folder that changes
     try:
-        content = read_regular(real, real.parent, _MOST_BYTES)
+        content, _ = read_regular(real, real.parent, _MOST_BYTES)
     except OSError as error:
         remedy = "goodserve keys new makes one"
         message = f"the keys file {path} cannot be read: {error.strerror}; {remedy}"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 log = logging.getLogger("goodserve")
 
-Signature = tuple[tuple[int, ...] | None, ...]
+Signature = tuple[str | None, ...]
 
 # Retry transient failures (for example GPU out of memory) even if no file changed.
 RETRY_S = 30.0

@@ -3,15 +3,13 @@
 import asyncio
 import logging
 import math
-import os
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from model.artifact.active import Active
-from model.artifact.anytime import PREFIX_FILE, SUFFIX_FILE
 from model.artifact.outputs import ContractError
-from model.artifact.repository import ACTIVE_FILE, MANIFEST_FILE, MODEL_FILE, ModelRepository
+from model.artifact.repository import ACTIVE_FILE, ModelRepository
 from model.artifact.version import RepositoryError, VersionId
 from service.predict.lane import Lane
 from service.predict.lanes import Lanes, Wanted
@@ -268,23 +266,9 @@ class Watcher:
 
     def _signature(self, wanted: VersionId | None) -> Signature:
         """Tell one state of the files from another without reading them."""
-        root = self._repository.root
-        paths = [root / ACTIVE_FILE]
-        if wanted is not None:
-            folder = root / wanted.name / wanted.version
-            files = (MODEL_FILE, MANIFEST_FILE, PREFIX_FILE, SUFFIX_FILE)
-            paths += [folder, *(folder / file for file in files)]
-        # Some stats a look; reading and hashing megabytes four times a second would show.
-        return tuple(_stat(str(path)) for path in paths)
+        # Reading and hashing megabytes four times a second would show.
+        return self._repository.signature(wanted)
 
 
 def _last(name: str, versions: Sequence[str]) -> VersionId | None:
     return VersionId(name, versions[-1]) if versions else None
-
-
-def _stat(path: str) -> tuple[int, ...] | None:
-    try:
-        found = os.stat(path)  # noqa: PTH116  Path.stat is the same call
-    except OSError:
-        return None
-    return found.st_ino, found.st_mtime_ns, found.st_ctime_ns, found.st_size
