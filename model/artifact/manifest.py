@@ -174,6 +174,15 @@ class Manifest(Frozen):
     conformal: ConformalScale | None = None
     holdout: Holdout | None = None
 
+    def to_json(self) -> bytes:
+        """Write it as `manifest.json` holds it.
+
+        Without what came later and is not used: a goodserve of before refuses fields unknown to it.
+        """
+        later = ("anytime", "evidence", "familiarity", "conformal", "holdout")
+        unused = {name for name in later if getattr(self, name) is None}
+        return self.model_dump_json(indent=1, exclude=unused).encode() + b"\n"
+
     @property
     def graphs(self) -> Mapping[str, str]:
         """The sha256 of every file beside the model's, by its name."""

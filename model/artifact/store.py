@@ -104,4 +104,4 @@ def version_files(model: bytes, manifest: bytes, graphs: Mapping[str, bytes]) ->
 
 def manifest_bytes(manifest: Manifest) -> bytes:
     """Write a manifest as it is published."""
-    return manifest.model_dump_json(indent=1).encode() + b"\n"
+    return manifest.to_json()

@@ -24,8 +24,7 @@ def write_export(exported: Exported, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     for name, graph in {MODEL_FILE: exported.model, **exported.graphs}.items():
         write_atomically(folder / name, graph)
-    content = exported.manifest.model_dump_json(indent=1).encode() + b"\n"
-    write_atomically(folder / MANIFEST_FILE, content)
+    write_atomically(folder / MANIFEST_FILE, exported.manifest.to_json())
     return folder / MODEL_FILE
 
 

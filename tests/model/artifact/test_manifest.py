@@ -1,6 +1,7 @@
 """The manifest and the checks that every version has to pass."""
 
 import base64
+import json
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -33,7 +34,16 @@ def manifest(tiny_models: list[TinyModel]) -> Manifest:
 
 def test_manifest_survives_json(manifest: Manifest) -> None:
     """Written and read again it is the same."""
-    assert Manifest.model_validate_json(manifest.model_dump_json()) == manifest
+    assert Manifest.model_validate_json(manifest.to_json()) == manifest
+
+
+def test_what_is_not_used_is_not_written(manifest: Manifest) -> None:
+    """A goodserve from before there was such a thing would refuse the field."""
+    later = {"anytime", "evidence", "familiarity", "conformal", "holdout"}
+    bare = manifest.model_copy(update=dict.fromkeys(later))
+
+    assert later.isdisjoint(json.loads(bare.to_json()))
+    assert set(json.loads(bare.to_json())) == set(Manifest.model_fields) - later
 
 
 def test_golden_pictures_come_back_to_the_pixel() -> None:
