@@ -13,7 +13,7 @@ from model.artifact.repository import ModelRepository
 from model.artifact.version import NAME_PATTERN, VERSION_PATTERN
 from service.http.admin.changes import Changes, admin_key, label_of, name_of, version_of
 from service.http.admin.schemas import ModelState, ModelStates
-from service.http.openapi import problems
+from service.http.openapi import ANYWHERE, problems
 
 
 def _part(pattern: str, description: str) -> Any:  # noqa: ANN401  FastAPI's own
@@ -31,7 +31,7 @@ def admin_router(repository: ModelRepository) -> APIRouter:
         prefix="/admin",
         tags=["Admin"],
         dependencies=[Depends(admin_key)],
-        responses=problems(401, 403, 404, 409, 422, 429, 500),
+        responses={**ANYWHERE, **problems(401, 403, 404, 409, 422, 429)},
     )
     changes = Changes(repository)
     _add_states(router, changes)
@@ -42,7 +42,7 @@ def admin_router(repository: ModelRepository) -> APIRouter:
 
 def _add_states(router: APIRouter, changes: Changes) -> None:
     @router.get("/models")
-    async def states() -> ModelStates:
+    async def admin_models() -> ModelStates:
         """List the models of which a version is active."""
         return await changes.states()
 
@@ -75,14 +75,14 @@ def _add_activation(router: APIRouter, changes: Changes) -> None:
 
 
 def _add_labels(router: APIRouter, changes: Changes) -> None:
-    @router.put("/models/{name}/versions/{version}/labels/{label}")
+    @router.put("/models/{name}/versions/{version}/labels/{label}", name="set")
     async def set_label(request: Request, name: Name, version: Version, label: Label) -> ModelState:
         """Let a label name a version of its model, and no other one any more."""
         wanted = version_of(name, version)
         change = partial(changes.repository.set_label, wanted, label_of(label))
         return await changes.make(request, f"label {label}", wanted, change)
 
-    @router.delete("/models/{name}/labels/{label}")
+    @router.delete("/models/{name}/labels/{label}", name="remove")
     async def remove_label(request: Request, name: Name, label: Label) -> ModelState:
         """Let a label of a model name nothing."""
         change = partial(changes.repository.remove_label, name_of(name), label_of(label))

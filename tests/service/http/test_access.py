@@ -249,6 +249,7 @@ def test_the_description_says_what_needs_a_key(client: httpx.Client) -> None:
     for path, operations in paths.items():
         is_open = path == "/metrics" or not needed_for(path)
         assert all(("security" in each) != is_open for each in operations.values()), path
+        assert all(("401" in each["responses"]) != is_open for each in operations.values()), path
 
 
 def test_a_bearers_token_comes_before_the_other_header() -> None:
