@@ -1,18 +1,18 @@
 """The routes below `/admin`: what `goodserve models` does, for whoever holds an admin key.
 
-No route takes a body: all that one asks stands in its path.
+No route takes a body: all that one asks stands in its path, and for trials in the query.
 """
 
 from functools import partial
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 
 from model.artifact.labels import LABEL_PATTERN
 from model.artifact.repository import ModelRepository
 from model.artifact.version import NAME_PATTERN, VERSION_PATTERN
-from service.http.admin.changes import Changes, admin_key, label_of, name_of, version_of
-from service.http.admin.schemas import ModelState, ModelStates
+from service.http.admin.changes import Changes, check_admin, label_of, name_of, version_of
+from service.http.admin.schemas import ModelState, ModelStates, TrialOptions
 from service.http.openapi import ANYWHERE, problems
 
 
@@ -30,13 +30,14 @@ def admin_router(repository: ModelRepository) -> APIRouter:
     router = APIRouter(
         prefix="/admin",
         tags=["Admin"],
-        dependencies=[Depends(admin_key)],
+        dependencies=[Depends(check_admin)],
         responses={**ANYWHERE, **problems(401, 403, 404, 409, 422, 429)},
     )
     changes = Changes(repository)
     _add_states(router, changes)
     _add_activation(router, changes)
     _add_labels(router, changes)
+    _add_trials(router, changes)
     return router
 
 
@@ -87,3 +88,26 @@ def _add_labels(router: APIRouter, changes: Changes) -> None:
         """Let a label of a model name nothing."""
         change = partial(changes.repository.remove_label, name_of(name), label_of(label))
         return await changes.make(request, f"unlabel {label}", name, change)
+
+
+def _add_trials(router: APIRouter, changes: Changes) -> None:
+    @router.post("/models/{name}/versions/{version}/canary")
+    async def canary(
+        request: Request, name: Name, version: Version, options: Annotated[TrialOptions, Query()]
+    ) -> ModelState:
+        """Try a version on a part of the requests, in place of any other one on trial."""
+        wanted = version_of(name, version)
+        change = partial(changes.begin_trial, wanted, options)
+        return await changes.make(request, "canary", wanted, change)
+
+    @router.post("/models/{name}/promote")
+    async def promote(request: Request, name: Name) -> ModelState:
+        """Make the version active that is on trial."""
+        change = partial(changes.repository.promote, name_of(name))
+        return await changes.make(request, "promote", name, change)
+
+    @router.post("/models/{name}/abandon")
+    async def abandon(request: Request, name: Name) -> ModelState:
+        """End a trial; the active version answers every request again."""
+        change = partial(changes.repository.end_canary, name_of(name))
+        return await changes.make(request, "abandon", name, change)
