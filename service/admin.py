@@ -13,6 +13,7 @@ from service.http.access import Gate
 from service.http.admin.router import admin_router
 from service.http.body import Receive
 from service.http.endpoint import Scope, Send
+from service.http.openapi import DocumentedAPI, operation_id
 from service.http.problems import add_handlers
 from service.http.request_id import numbered
 from service.http.schemas import Live
@@ -54,13 +55,14 @@ def create_admin_app(settings: Settings) -> AdminApp:
         async with keys.running():
             yield
 
-    framework = FastAPI(
+    framework = DocumentedAPI(
         title="goodserve admin",
         version=version("goodserve"),
         summary="Changes what serves.",
         lifespan=lifespan,
         docs_url=None,  # FastAPI's page loads scripts from a foreign host
         redoc_url=None,
+        generate_unique_id_function=operation_id,
         redirect_slashes=False,  # a redirect would lead to the host that the caller names
     )
     framework.include_router(admin_router(ModelRepository(settings.repository)))

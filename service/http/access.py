@@ -15,9 +15,6 @@ from service.http.v2.errors import write_error
 from service.keys.key import KeyScope
 from service.keys.ring import Held, KeyRing
 
-# Of the scope: the key of whoever asks, once it was found good for the path.
-HELD = "goodserve.key"
-
 _PREDICT, _ADMIN = frozenset({KeyScope.PREDICT}), frozenset({KeyScope.ADMIN})
 _ANY, _NONE = frozenset(KeyScope), frozenset[KeyScope]()
 # Probes, and what a browser needs before a person can enter a key.
@@ -83,7 +80,7 @@ class Gate:
         if not needed:
             return None
         try:
-            scope[HELD] = self._let_in(scope, needed)
+            scope[audit.HELD] = self._let_in(scope, needed)
         except ServiceError as error:
             self.on_denied(error.kind)
             return problem_of(error, _write_for(path))
@@ -106,7 +103,7 @@ class Gate:
             raise BusyError("too-often", detail, max(1, math.ceil(wait_s)))
         if needed.isdisjoint(held.key.scopes):
             wanted = " or ".join(sorted(needed))
-            audit.note(scope, held.key.name, scope["method"], repr(scope["path"]), "missing-scope")
+            audit.note(scope, held.key.name, scope["method"], scope["path"], "missing-scope")
             detail = (
                 f"the key {held.key.name!r} has the scope {', '.join(held.key.scopes)}, and this "
                 f"needs {wanted}"

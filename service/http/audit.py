@@ -1,9 +1,16 @@
 """Who changed what, or tried to: a line in the log for each."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+from service.errors import ServiceError
 from service.http.endpoint import Scope
+from service.keys.ring import Held
 from service.logs import AUDIT
+
+# Of the scope: the key of whoever asks, once it was found good for the path.
+HELD = "goodserve.key"
 
 _log = logging.getLogger(AUDIT)
 
@@ -22,9 +29,25 @@ def note(scope: Scope, key: str, action: str, of: str, outcome: str) -> None:
     fields = {
         "key": key,
         "action": action,
-        "of": of,
+        "of": of if of.isprintable() else repr(of),  # a path may hold the end of a line
         "outcome": outcome,
         "client": client[0] if client else "unknown",
     }
     words = " ".join(f"{name}={value}" for name, value in fields.items())
     _log.info("audit: %s", words, extra={"fields": fields})
+
+
+@contextmanager
+def noted(scope: Scope, action: str, of: str) -> Iterator[None]:
+    """Note what a block does for the holder of a key, and how it ends; nothing without a key."""
+    held: Held | None = scope.get(HELD)
+    outcome = "failed"
+    try:
+        yield
+        outcome = "done"
+    except ServiceError as error:
+        outcome = error.kind
+        raise
+    finally:
+        if held is not None:
+            note(scope, held.key.name, action, of, outcome)

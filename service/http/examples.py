@@ -104,13 +104,13 @@ PROBLEMS: Mapping[HTTPStatus, Mapping[str, Any]] = {
         ),
         (
             HTTPStatus.UNAUTHORIZED,
-            "unknown-key",
-            "nobody has this key here; it may be mistyped or revoked",
+            "no-key",
+            "this needs a key: send it as Authorization: Bearer ..., or as X-API-Key",
         ),
         (
             HTTPStatus.FORBIDDEN,
             "missing-scope",
-            "this needs the scope admin",
+            "the key 'shop' has the scope predict, and this needs admin",
         ),
         (
             HTTPStatus.NOT_FOUND,

@@ -14,13 +14,17 @@ Responses = dict[int | str, dict[str, Any]]
 
 _SCHEMAS = "#/components/schemas/{model}"
 _METHODS = ("get", "post", "put", "patch", "delete")
+_EXAMPLES = {
+    PredictResponse.__name__: PREDICT_ANSWER,
+    ExplainResponse.__name__: EXPLAIN_ANSWER,
+}
 _RETRY_AFTER = {
     "Retry-After": {
         "description": "seconds after which to come again",
         "schema": {"type": "integer", "minimum": 1},
     }
 }
-_REQUEST_ID = {
+REQUEST_ID = {
     "description": "the request's own, or one that was made for it",
     "schema": {"type": "string"},
 }
@@ -67,12 +71,13 @@ class DocumentedAPI(FastAPI):
             schemas = document["components"]["schemas"]
             schemas[Problem.__name__] = Problem.model_json_schema(ref_template=_SCHEMAS)
             # Not by the routes: the framework would drop what is null in them.
-            schemas[PredictResponse.__name__]["examples"] = [PREDICT_ANSWER]
-            schemas[ExplainResponse.__name__]["examples"] = [EXPLAIN_ANSWER]
+            for model, example in _EXAMPLES.items():
+                if model in schemas:  # the admin port has neither
+                    schemas[model]["examples"] = [example]
             for operations in document["paths"].values():
                 for method in _METHODS:
                     for response in operations.get(method, {}).get("responses", {}).values():
-                        headers = {"X-Request-Id": _REQUEST_ID, **response.get("headers", {})}
+                        headers = {"X-Request-Id": REQUEST_ID, **response.get("headers", {})}
                         response["headers"] = headers
         assert self.openapi_schema is not None  # noqa: S101  made above
         return self.openapi_schema

@@ -5,9 +5,10 @@ from http import HTTPStatus
 
 import msgspec
 from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from service.errors import ServiceError, TryLaterError
+from service.errors import ServiceError, TryLaterError, UnprocessableError
 from service.logs import REQUEST_ID
 
 PROBLEM_JSON = "application/problem+json"
@@ -15,6 +16,7 @@ PROBLEM_JSON = "application/problem+json"
 # Words an error: status, kind and detail.
 Write = Callable[[HTTPStatus, str, str], Response]
 
+_MOST_WORDED = 5
 _HEADERS = {
     HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": 'Bearer realm="goodserve"'},
     HTTPStatus.SERVICE_UNAVAILABLE: {"Retry-After": "1"},
@@ -70,6 +72,12 @@ def add_handlers(app: FastAPI, forms: Mapping[str, Write]) -> None:
     @app.exception_handler(ServiceError)
     async def _service(request: Request, error: ServiceError) -> Response:
         return problem_of(error, form(request))
+
+    @app.exception_handler(RequestValidationError)
+    async def _query(request: Request, error: RequestValidationError) -> Response:
+        parts = [f"{'.'.join(map(str, each['loc'][1:]))}: {each['msg']}" for each in error.errors()]
+        found = UnprocessableError("bad-option", "; ".join(parts[:_MOST_WORDED]))
+        return problem_of(found, form(request))
 
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> Response:

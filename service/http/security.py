@@ -5,7 +5,9 @@ from typing import Any
 from fastapi import FastAPI
 
 from service.http.access import Gate, is_admin
+from service.http.openapi import REQUEST_ID, problems
 
+_PROTOCOLS_ERROR = "#/components/schemas/Error"
 _SCHEMES: dict[str, Any] = {
     "bearer": {
         "type": "http",
@@ -26,14 +28,26 @@ def describe_security(app: FastAPI, gate: Gate | None) -> None:
     plain = app.openapi
 
     def described() -> dict[str, Any]:
-        schema = plain()  # made once and kept by the framework
-        if "securitySchemes" in schema.get("components", {}):
-            return schema
-        schema.setdefault("components", {})["securitySchemes"] = _SCHEMES
-        for path, operations in schema["paths"].items():
+        document = plain()  # made once and kept by the framework
+        if "securitySchemes" in document["components"]:
+            return document
+        document["components"]["securitySchemes"] = _SCHEMES
+        for path, operations in document["paths"].items():
             if is_admin(path) or (gate is not None and gate.needs(path)):
+                refusals = _refusals(of_protocol=path.startswith("/v2"))
                 for operation in operations.values():
                     operation["security"] = [{name: []} for name in _SCHEMES]
-        return schema
+                    operation["responses"] = {**refusals, **operation["responses"]}
+        return document
 
     app.openapi = described  # type: ignore[method-assign]
+
+
+def _refusals(*, of_protocol: bool) -> dict[str, Any]:
+    """Document what a request gets that is turned away; the protocol words it in its own way."""
+    found = {str(status): {**each} for status, each in problems(401, 403).items()}
+    for each in found.values():
+        each["headers"] = {"X-Request-Id": REQUEST_ID}
+        if of_protocol:
+            each["content"] = {"application/json": {"schema": {"$ref": _PROTOCOLS_ERROR}}}
+    return found

@@ -1,6 +1,7 @@
 """The keys file: read whole, changed by one writer at a time, replaced in one step."""
 
 import os
+import stat
 from collections.abc import Callable
 from pathlib import Path
 
@@ -65,7 +66,15 @@ def _change(path: Path, change: Callable[[Keys], Keys]) -> None:
         with locked(real.with_name(f".{real.name}.lock")):
             keys = change(read_keys(real) if real.exists() else Keys())
             content = keys.model_dump_json(indent=1, exclude_none=True).encode() + b"\n"
-            write_atomically(real, content, _MODE)
+            _replace(real, content)
     except OSError as error:
         message = f"the keys file {path} cannot be written: {error.strerror}"
         raise KeysError(message) from error
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Write a file that is read by whoever read the one before: the service is another user."""
+    before = path.stat() if path.exists() else None
+    write_atomically(path, content, stat.S_IMODE(before.st_mode) if before else _MODE)
+    if before is not None and before.st_uid != os.geteuid():
+        os.chown(path, before.st_uid, before.st_gid)

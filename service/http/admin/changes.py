@@ -7,11 +7,12 @@ itself, checks the version and swaps: nothing here needs a lane.
 import asyncio
 import logging
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import TypeVar
 
 from fastapi import Request
 
-from model.artifact.labels import checked_label
+from model.artifact.labels import Canary, checked_label
 from model.artifact.repository import ModelRepository
 from model.artifact.version import (
     BrokenVersionError,
@@ -24,12 +25,16 @@ from service.errors import (
     ForbiddenError,
     NotFoundError,
     OurFaultError,
-    ServiceError,
     UnprocessableError,
 )
 from service.http import audit
-from service.http.access import HELD
-from service.http.admin.schemas import ModelState, ModelStates, model_state, model_states
+from service.http.admin.schemas import (
+    ModelState,
+    ModelStates,
+    TrialOptions,
+    model_state,
+    model_states,
+)
 from service.keys.key import KeyScope
 from service.keys.ring import Held
 
@@ -38,13 +43,13 @@ log = logging.getLogger("goodserve")
 T = TypeVar("T")
 
 
-def admin_key(request: Request) -> str:
-    """Name the key of whoever asks.
+def check_admin(request: Request) -> None:
+    """Let whoever holds an admin's key pass.
 
     Raises:
-        ForbiddenError: it is no admin's, or there are no keys at all.
+        ForbiddenError: the key is no admin's, or there are no keys at all.
     """
-    held: Held | None = request.scope.get(HELD)
+    held: Held | None = request.scope.get(audit.HELD)
     if held is None:
         detail = (
             "the admin endpoints are off, for nobody holds a key: goodserve keys new NAME --scope "
@@ -54,7 +59,6 @@ def admin_key(request: Request) -> str:
     # `Gate` has looked already, by the path; here it holds whatever the path is.
     if KeyScope.ADMIN not in held.key.scopes:
         raise ForbiddenError("missing-scope", "this needs the scope admin")
-    return held.key.name
 
 
 class Changes:
@@ -80,18 +84,10 @@ class Changes:
         Raises:
             ServiceError: it could not be made.
         """
-        key = admin_key(request)
         name = of.name if isinstance(of, VersionId) else of
-        outcome = "failed"
-        try:
+        with audit.noted(request.scope, action, str(of)):
             async with self._turn:
                 await asyncio.to_thread(_translated, str(of), change)
-            outcome = "done"
-        except ServiceError as error:
-            outcome = error.kind
-            raise
-        finally:
-            audit.note(request.scope, key, action, str(of), outcome)
         state = await asyncio.to_thread(_translated, name, self.repository.state)
         return model_state(state, name)
 
@@ -103,6 +99,20 @@ class Changes:
         """
         found = await asyncio.to_thread(_translated, "active.json", self.repository.state)
         return model_states(found)
+
+    def begin_trial(self, wanted: VersionId, options: TrialOptions) -> None:
+        """Put a version on trial.
+
+        Raises:
+            ConflictError: it is the active one.
+            RepositoryError: there is no such version, or the folder may not be written.
+        """
+        if self.repository.active(wanted.name) == wanted:
+            detail = f"{wanted} is active already; there is nothing to try"
+            raise ConflictError("already-active", detail)
+        now = datetime.now(UTC)
+        canary = Canary(version=wanted.version, since=now, **options.model_dump())
+        self.repository.begin_canary(wanted.name, canary)
 
     def deactivate(self, name: str) -> None:
         """Serve a model no more.

@@ -1,19 +1,19 @@
 """The routes below `/admin`: what `goodserve models` does, for whoever holds an admin key.
 
-No route takes a body: all that one asks stands in its path.
+No route takes a body: all that one asks stands in its path, and for trials in the query.
 """
 
 from functools import partial
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 
 from model.artifact.labels import LABEL_PATTERN
 from model.artifact.repository import ModelRepository
 from model.artifact.version import NAME_PATTERN, VERSION_PATTERN
-from service.http.admin.changes import Changes, admin_key, label_of, name_of, version_of
-from service.http.admin.schemas import ModelState, ModelStates
-from service.http.openapi import problems
+from service.http.admin.changes import Changes, check_admin, label_of, name_of, version_of
+from service.http.admin.schemas import ModelState, ModelStates, TrialOptions
+from service.http.openapi import ANYWHERE, problems
 
 
 def _part(pattern: str, description: str) -> Any:  # noqa: ANN401  FastAPI's own
@@ -30,19 +30,20 @@ def admin_router(repository: ModelRepository) -> APIRouter:
     router = APIRouter(
         prefix="/admin",
         tags=["Admin"],
-        dependencies=[Depends(admin_key)],
-        responses=problems(401, 403, 404, 409, 422, 429, 500),
+        dependencies=[Depends(check_admin)],
+        responses={**ANYWHERE, **problems(401, 403, 404, 409, 422, 429)},
     )
     changes = Changes(repository)
     _add_states(router, changes)
     _add_activation(router, changes)
     _add_labels(router, changes)
+    _add_trials(router, changes)
     return router
 
 
 def _add_states(router: APIRouter, changes: Changes) -> None:
     @router.get("/models")
-    async def states() -> ModelStates:
+    async def admin_models() -> ModelStates:
         """List the models of which a version is active."""
         return await changes.states()
 
@@ -75,15 +76,38 @@ def _add_activation(router: APIRouter, changes: Changes) -> None:
 
 
 def _add_labels(router: APIRouter, changes: Changes) -> None:
-    @router.put("/models/{name}/versions/{version}/labels/{label}")
+    @router.put("/models/{name}/versions/{version}/labels/{label}", name="set")
     async def set_label(request: Request, name: Name, version: Version, label: Label) -> ModelState:
         """Let a label name a version of its model, and no other one any more."""
         wanted = version_of(name, version)
         change = partial(changes.repository.set_label, wanted, label_of(label))
         return await changes.make(request, f"label {label}", wanted, change)
 
-    @router.delete("/models/{name}/labels/{label}")
+    @router.delete("/models/{name}/labels/{label}", name="remove")
     async def remove_label(request: Request, name: Name, label: Label) -> ModelState:
         """Let a label of a model name nothing."""
         change = partial(changes.repository.remove_label, name_of(name), label_of(label))
         return await changes.make(request, f"unlabel {label}", name, change)
+
+
+def _add_trials(router: APIRouter, changes: Changes) -> None:
+    @router.post("/models/{name}/versions/{version}/canary")
+    async def canary(
+        request: Request, name: Name, version: Version, options: Annotated[TrialOptions, Query()]
+    ) -> ModelState:
+        """Try a version on a part of the requests, in place of any other one on trial."""
+        wanted = version_of(name, version)
+        change = partial(changes.begin_trial, wanted, options)
+        return await changes.make(request, "canary", wanted, change)
+
+    @router.post("/models/{name}/promote")
+    async def promote(request: Request, name: Name) -> ModelState:
+        """Make the version active that is on trial."""
+        change = partial(changes.repository.promote, name_of(name))
+        return await changes.make(request, "promote", name, change)
+
+    @router.post("/models/{name}/abandon")
+    async def abandon(request: Request, name: Name) -> ModelState:
+        """End a trial; the active version answers every request again."""
+        change = partial(changes.repository.end_canary, name_of(name))
+        return await changes.make(request, "abandon", name, change)

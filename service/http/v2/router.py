@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from model.artifact.repository import ModelRepository
 from model.artifact.version import VersionId
 from service.errors import UnprocessableError, describe
+from service.http import audit
 from service.http.body import BodyLimits, read_body
 from service.http.documented import (
     BINARY,
@@ -225,7 +226,8 @@ def _repository_router(served: Served) -> APIRouter:
     async def load(request: Request) -> dict[str, str]:
         """Load a model's active version, as the first request that names it would."""
         await _small_body(request)
-        await served.on_demand.ensure(model_of(request.path_params))
+        with audit.noted(request.scope, "load", request.path_params["name"]):
+            await served.on_demand.ensure(model_of(request.path_params))
         return {}
 
     @router.post(

@@ -195,7 +195,7 @@ def test_a_scope_that_is_missing_is_named_and_noted(
         answer = client.get("/admin/models", headers=bearer(SHOP.text))
 
     assert answer.json()["detail"] == "the key 'shop' has the scope predict, and this needs admin"
-    assert "key=shop action=GET of='/admin/models' outcome=missing-scope" in caplog.text
+    assert "key=shop action=GET of=/admin/models outcome=missing-scope" in caplog.text
 
 
 def test_the_protocol_words_it_in_its_own_way(client: httpx.Client) -> None:
@@ -249,6 +249,7 @@ def test_the_description_says_what_needs_a_key(client: httpx.Client) -> None:
     for path, operations in paths.items():
         is_open = path == "/metrics" or not needed_for(path)
         assert all(("security" in each) != is_open for each in operations.values()), path
+        assert all(("401" in each["responses"]) != is_open for each in operations.values()), path
 
 
 def test_a_bearers_token_comes_before_the_other_header() -> None:

@@ -66,6 +66,8 @@ def test_a_version_is_activated_and_taken_back(
         "active": "2",
         "previous": ["1"],
         "labels": {"stable": "2"},
+        "canary": None,
+        "stopped": None,
         "is_default": True,
     }
     assert (rolled_back["active"], rolled_back["previous"]) == ("1", [])
@@ -89,6 +91,23 @@ def test_labels_are_set_moved_and_removed(
     state = repository.state()
     assert state is not None
     assert state.models["colours"].labels == {}
+
+
+def test_a_version_is_tried_and_promoted_or_not(client: httpx.Client) -> None:
+    """On the share that the query names; what is active already cannot be tried."""
+    tried = ask(client, "POST", f"{COLOURS}/versions/2/canary?percent=20&shadow=true")
+    abandoned = ask(client, "POST", f"{COLOURS}/abandon")
+    again = client.post(f"{COLOURS}/abandon")
+    ask(client, "POST", f"{COLOURS}/versions/3/canary?percent=0")
+    promoted = ask(client, "POST", f"{COLOURS}/promote")
+    active = client.post(f"{COLOURS}/versions/3/canary")
+
+    assert (tried["canary"]["version"], tried["canary"]["percent"]) == ("2", 20)
+    assert tried["canary"]["shadow"] is True
+    assert tried["labels"] == {"stable": "1", "canary": "2"}
+    assert (abandoned["canary"], again.status_code) == (None, 404)
+    assert (promoted["active"], promoted["canary"]) == ("3", None)
+    assert (active.status_code, active.json()["title"]) == (409, "Already active")
 
 
 def test_the_default_changes_and_a_model_goes(client: httpx.Client) -> None:
@@ -120,6 +139,11 @@ def test_the_default_changes_and_a_model_goes(client: httpx.Client) -> None:
         ("PUT", f"{COLOURS}/versions/2/labels/7", 422),
         ("PUT", f"{COLOURS}/versions/2/labels/..", 404),
         ("PUT", f"{COLOURS}/versions/2/labels/%00", 422),
+        ("POST", f"{COLOURS}/promote", 404),
+        ("POST", f"{COLOURS}/versions/9/canary", 404),
+        ("POST", f"{COLOURS}/versions/2/canary?percent=101", 422),
+        ("POST", f"{COLOURS}/versions/2/canary?percent=nan", 422),
+        ("POST", f"{COLOURS}/versions/2/canary?share=5", 422),
         ("GET", f"{COLOURS}/rollback", 405),
     ],
 )
@@ -201,6 +225,21 @@ def test_who_did_what_is_logged(client: httpx.Client, caplog: pytest.LogCaptureF
     ]
     assert (second["of"], second["outcome"]) == ("colours/9", "unknown-model")
     assert OPS.text not in caplog.text
+
+
+def test_the_protocols_load_is_noted_in_one_line(
+    client: httpx.Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever the path holds: an end of a line in it ends none in the log."""
+    with caplog.at_level(logging.INFO, AUDIT):
+        client.post("/v2/repository/models/colours/load")
+        client.post("/v2/repository/models/x%0aforged/load")
+
+    messages = [record.getMessage() for record in caplog.records if record.name == AUDIT]
+    assert messages == [
+        "audit: key=ops action=load of=colours outcome=done client=127.0.0.1",
+        "audit: key=ops action=load of='x\\nforged' outcome=unknown-model client=127.0.0.1",
+    ]
 
 
 def test_changes_at_once_are_made_one_after_the_other(

@@ -5,6 +5,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from service.keys.file import add_key
+from service.keys.key import KeyScope, make_key
 from tests.pictures import coloured, encoded
 from tests.service.fakes import fake_repository
 from tests.service.models import fake_app_on, served
@@ -67,3 +69,24 @@ def test_an_asterisk_lets_all_ask(tmp_path: Path, path: str) -> None:
         )
 
     assert answer.headers["access-control-allow-origin"] == "*"
+
+
+def test_a_page_of_a_named_origin_may_show_a_key(tmp_path: Path) -> None:
+    """Its preflight needs none, and it can read why it was turned away."""
+    repository = fake_repository(tmp_path / "models", 1)
+    made = make_key("shop", [KeyScope.PREDICT])
+    add_key(tmp_path / "keys.json", made.entry)
+    origin = {"Origin": "https://shop.example"}
+    asked = PREFLIGHT | {"Access-Control-Request-Headers": "authorization"}
+    keys, origins = tmp_path / "keys.json", "https://shop.example"
+
+    with served(fake_app_on(repository.root, keys_file=keys, cors_origins=origins)) as client:
+        preflight = client.options("/predict", headers=asked)
+        refused = client.post("/predict", content=PICTURE, headers=origin)
+        shown = origin | {"Authorization": f"Bearer {made.text}"}
+        answer = client.post("/predict", content=PICTURE, headers=shown)
+
+    assert preflight.status_code == 200
+    assert "authorization" in preflight.headers["access-control-allow-headers"].lower()
+    assert [refused.status_code, answer.status_code] == [401, 200]
+    assert refused.headers["access-control-allow-origin"] == "https://shop.example"

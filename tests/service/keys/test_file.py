@@ -47,6 +47,23 @@ def test_a_link_is_written_through(tmp_path: Path) -> None:
     assert [key.name for key in read_keys(link).keys] == ["a"]
 
 
+def test_mode_and_owner_of_a_file_stay(tmp_path: Path) -> None:
+    """A service that runs as another user, by its group, still reads what an operator changed."""
+    path = tmp_path / "keys.json"
+    add_key(path, make_key("a", [KeyScope.PREDICT]).entry)
+    path.chmod(0o640)
+    if os.geteuid() == 0:
+        os.chown(path, 10001, 10001)
+    before = path.stat()
+
+    revoke_key(path, "a")
+
+    after = path.stat()
+    assert (after.st_mode, after.st_uid, after.st_gid) == (
+        *(before.st_mode, before.st_uid, before.st_gid),
+    )
+
+
 def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:
     """Missing, damaged, a pipe without a writer, or far too large: nothing waits."""
     pipe, large, damaged = (tmp_path / name for name in ("pipe", "large", "damaged"))

@@ -1,5 +1,7 @@
 // The service's paths, as functions. Whatever fails becomes a Problem with a sentence for people.
 
+import { heldKey } from "./keyring.js";
+
 const TIMEOUT_MS = 60_000;
 
 export class Problem extends Error {
@@ -32,6 +34,10 @@ export async function explain(file, label, other) {
 export const models = async () => (await get("models")).json();
 export const metrics = async () => (await get("metrics")).text();
 
+// What an admin's key opens: the state of every model, and changes.
+export const adminModels = async () => (await get("admin/models")).json();
+export const change = (method, path) => checked(send(`admin/models/${path}`, { method }));
+
 // Says what serves; 503 is an answer here, too: it has the reason.
 export async function ready() {
   const response = await send("health/ready", {});
@@ -48,7 +54,8 @@ const get = (path) => checked(send(path, {}));
 
 async function send(path, options) {
   try {
-    return await fetch(path, { ...options, signal: AbortSignal.timeout(TIMEOUT_MS) });
+    const headers = heldKey() ? { Authorization: `Bearer ${heldKey()}` } : {};
+    return await fetch(path, { ...options, headers, signal: AbortSignal.timeout(TIMEOUT_MS) });
   } catch (error) {
     const reason = error.name === "TimeoutError" ? "did not answer in time" : "cannot be reached";
     throw new Problem(0, `The service ${reason}.`);

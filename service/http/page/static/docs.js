@@ -24,6 +24,7 @@ function showOperation(path, method, operation) {
   byId("contents").append(element("a", { href: `#${id}` }, name));
   const section = element("section", { id, "aria-label": name }, element("h2", {}, element("code", {}, name)));
   section.append(element("p", {}, ...prose(operation.description ?? operation.summary ?? "")));
+  if (operation.security) section.append(element("p", { className: "quiet" }, "Needs a key."));
   section.append(...parametersOf(operation), ...bodyOf(operation), ...responsesOf(operation));
   byId("paths").append(section);
 }

@@ -1,10 +1,11 @@
 // The page: what a person does here, and what follows. All else lies in the modules it imports.
 
+import { askForKey, listenForKey } from "./admin.js";
 import { layersOf, showBars, showChannels, showClasses, showContrasts } from "./answer.js";
 import { byId, element, percent, placesFor, signed, tell } from "./elements.js";
 import { CONFIDENCE, Picture, showPictures } from "./images.js";
 import { lookAtMetrics } from "./live.js";
-import { lookAtModels, nameOf } from "./models.js";
+import { forgetModels, lookAtModels, nameOf } from "./models.js";
 import { cellAt, drawImage, drawOverlay, drawRamp, largest, strongestCell } from "./overlay.js";
 import { SAMPLES, asFile, drawn } from "./samples.js";
 
@@ -210,16 +211,19 @@ function point(event) {
 
 // ---- watching the service
 
-async function watch() {
-  if (!document.hidden) {
-    try {
-      state.serving = await lookAtModels();
-      compareVersions();
-      await lookAtMetrics();
-    } catch (error) {
-      tell(byId("serving"), error.message);
-    }
+async function look() {
+  try {
+    state.serving = await lookAtModels();
+    compareVersions();
+    await lookAtMetrics();
+  } catch (error) {
+    if (error.status === 401) askForKey(error.message);
+    else tell(byId("serving"), error.message);
   }
+}
+
+async function watch() {
+  if (!document.hidden) await look();
   setTimeout(watch, POLL_MS);
 }
 
@@ -230,6 +234,10 @@ async function askAgain() {
 }
 
 listen();
+listenForKey(() => {
+  forgetModels();
+  look();
+});
 offerSamples();
 drawRamp(byId("ramp"));
 byId("contrast").onchange = ({ target }) => {

@@ -1,5 +1,6 @@
 // What serves, what is published, and what was refused and why.
 
+import { adminStates, changesOf, showChanges } from "./admin.js";
 import * as api from "./api.js";
 import { byId, element, percent, tell } from "./elements.js";
 
@@ -7,15 +8,23 @@ import { byId, element, percent, tell } from "./elements.js";
 const LOOKS_BETWEEN_LISTS = 5;
 let last = "";
 let looks = 0;
+let shown = "";
 
 // Asks what serves and shows it; gives the serving version's name, or null.
 export async function lookAtModels() {
   const ready = await api.ready();
   const state = JSON.stringify(ready);
   showState(ready);
-  if (state !== last || looks++ % LOOKS_BETWEEN_LISTS === 0) showVersions(await api.models(), ready);
+  if (state !== last || looks++ % LOOKS_BETWEEN_LISTS === 0) {
+    showVersions(await api.models(), ready, await adminStates());
+  }
   last = state;
   return ready.model ? nameOf(ready.model) : null;
+}
+
+// Has the next look list the versions, whatever it sees.
+export function forgetModels() {
+  last = "";
 }
 
 export const nameOf = ({ name, version }) => `${name}/${version}`;
@@ -26,27 +35,40 @@ function showState({ model, trouble, refused }) {
   tell(byId("refused"), refused && `${refused.version} was refused: ${refused.reason}`);
 }
 
-function showVersions({ versions, device }, { refused }) {
-  const rows = versions.map((each) => versionRow(each, device, refused?.version));
+function showVersions({ versions, device }, { refused }, states) {
+  const now = JSON.stringify([versions, refused, states && [...states]]);
+  if (now === shown) return; // whoever stands on a button shall not lose it
+  shown = now;
+  showChanges(versions, states, lookAgain);
+  const rows = versions.map((each) => versionRow(each, device, refused?.version, states));
   byId("versions").tBodies[0].replaceChildren(...rows);
 }
 
-function versionRow(each, device, refused) {
+async function lookAgain() {
+  forgetModels();
+  await lookAtModels().catch((error) => tell(byId("serving"), error.message));
+}
+
+function versionRow(each, device, refused, states) {
   const name = nameOf(each);
   const cells = each.problem
     ? [element("td", { colSpan: 4 }, each.problem)]
     : [
-        `${percent(each.accuracy, 2)} of ${each.accuracy_n.toLocaleString("en")}`,
+        each.accuracy == null
+          ? "not tested"
+          : `${percent(each.accuracy, 2)} of ${each.accuracy_n.toLocaleString("en")}`,
         `${each.labels.length} classes`,
         `${each.image_width} \u00d7 ${each.image_height}`,
         each.created.slice(0, 10),
       ].map((text) => element("td", {}, text));
   const state = each.is_active ? `serves (${device})` : refused === name ? "refused" : "";
+  const labels = each.aliases.filter((label) => label !== "stable");
   return element(
     "tr",
     { className: each.is_active ? "active" : "" },
     element("th", { scope: "row" }, name),
-    element("td", {}, state),
+    element("td", {}, [state, ...labels].filter(Boolean).join(", ")),
     ...cells,
+    ...(states ? [changesOf(each, states, lookAgain)] : []),
   );
 }
