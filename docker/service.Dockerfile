@@ -9,7 +9,7 @@ WORKDIR /src
 # What changes seldom first, so that a change of code installs nothing anew.
 COPY pyproject.toml constraints.txt LICENSE README.md ./
 RUN mkdir -p model service training && touch model/__init__.py service/__init__.py training/__init__.py \
- && /opt/goodserve/bin/pip install --no-cache-dir --constraint constraints.txt ".[${RUNTIME}]"
+ && /opt/goodserve/bin/pip install --no-cache-dir --constraint constraints.txt ".[${RUNTIME},signing]"
 COPY model model
 COPY service service
 COPY training training

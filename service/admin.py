@@ -8,7 +8,6 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 
-from model.artifact.repository import ModelRepository
 from service.http.access import Gate
 from service.http.admin.router import admin_router
 from service.http.body import Receive
@@ -19,6 +18,7 @@ from service.http.request_id import numbered
 from service.http.schemas import Live
 from service.http.security import describe_security
 from service.keys.live import LiveKeys
+from service.opened import opened_repository
 from service.settings import Settings
 
 log = logging.getLogger("goodserve")
@@ -65,7 +65,7 @@ def create_admin_app(settings: Settings) -> AdminApp:
         generate_unique_id_function=operation_id,
         redirect_slashes=False,  # a redirect would lead to the host that the caller names
     )
-    framework.include_router(admin_router(ModelRepository(settings.repository)))
+    framework.include_router(admin_router(opened_repository(settings)))
     framework.add_api_route("/health/live", _live, methods=["GET"])
     add_handlers(framework, {})
     gate = Gate(keys.ring, _note_denied)

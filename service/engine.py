@@ -20,6 +20,7 @@ from model.artifact.runtime import (
 from model.artifact.version import VersionId
 from service.layout import Layout
 from service.metrics import Metrics
+from service.opened import opened_repository
 from service.predict.anytime import Depth, Early
 from service.predict.apart import run_apart
 from service.predict.decode import Decode, Decoder, ImageLimits
@@ -114,7 +115,7 @@ def build_engine(
         open_session: opens a model; by default onnxruntime does.
         decode: turns files into pixels; by default Pillow does, within the settings' limits.
     """
-    repository = ModelRepository(settings.repository)
+    repository = opened_repository(settings)
 
     def give_back() -> None:
         # Later: its last workers still end, and with them its sessions go.

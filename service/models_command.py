@@ -12,7 +12,7 @@ from model.artifact.outputs import ContractError
 from model.artifact.repository import ModelRepository
 from model.artifact.runtime import graph_opener, session_opener, stage_opener
 from model.artifact.version import RepositoryError, UnknownVersionError, VersionId
-from service import labels_command, upkeep_command
+from service import labels_command, provenance_command, upkeep_command
 from service.app import serving_device
 from service.predict.anytime import Early
 from service.predict.loading import Further, RunSizes, load_version
@@ -22,6 +22,7 @@ from service.settings import Settings
 app = App(name="models", help="Look at the versions of a repository and switch between them.")
 app.update(labels_command.app)
 app.update(upkeep_command.app)
+app.update(provenance_command.app)
 
 
 @app.command(name="list")

@@ -8,6 +8,7 @@ from cyclopts import Parameter
 
 from model.artifact.repository import BUNDLED_REPOSITORY, ModelRepository
 from model.artifact.version import RepositoryError
+from service.opened import opened_repository
 from service.running import records_folder, served_repositories
 from service.settings import Settings
 
@@ -30,7 +31,7 @@ def repository_at(path: Path | None) -> ModelRepository:
     Raises:
         RepositoryError: none is named, and services serve several.
     """
-    return ModelRepository(path or _named() or _served() or BUNDLED_REPOSITORY)
+    return _opened(path or _named() or _served() or BUNDLED_REPOSITORY)
 
 
 def repository_to_change(path: Path | None) -> ModelRepository:
@@ -46,7 +47,11 @@ def repository_to_change(path: Path | None) -> ModelRepository:
             "PATH, or set GOODSERVE_REPOSITORY"
         )
         raise RepositoryError(message)
-    return ModelRepository(found)
+    return _opened(found)
+
+
+def _opened(path: Path) -> ModelRepository:
+    return opened_repository(Settings().model_copy(update={"repository": path}))
 
 
 def _named() -> Path | None:

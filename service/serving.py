@@ -21,6 +21,7 @@ from service.app import serving_device
 from service.keys.live import live_keys
 from service.layout import available_cores, lay_out, limits_of_each
 from service.logs import configure_logging
+from service.opened import opened_repository
 from service.processes.aside import served_aside
 from service.processes.door import bound_socket
 from service.processes.server import APP, options, serve_handed
@@ -39,10 +40,12 @@ def serve(settings: Settings) -> None:
         DeviceError: CUDA was asked for and does not work.
         KeysError: the keys cannot be read.
         ListenError: several processes were to listen where they cannot.
+        RepositoryError: the public keys cannot be read.
         StartError: none of several processes can start.
         TlsError: certificate or key cannot be used.
     """
     configure_logging(settings)
+    opened_repository(settings)  # a wrong key is told here, and not by every process
     _allow_many_files()
     # What is damaged ends the command here, and not one process after the other.
     live_keys(settings)

@@ -27,6 +27,9 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0 takes a free one")
     repository: Path = Field(BUNDLED_REPOSITORY, description="the model repository")
+    public_key: Path | None = Field(
+        None, description="PEM file of public keys; versions signed by none of them are refused"
+    )
     max_models: int = Field(
         8, ge=1, description="versions loaded beside the default model's; beyond, one is unloaded"
     )

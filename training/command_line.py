@@ -207,6 +207,7 @@ def publish(  # noqa: PLR0913  each is a flag
     state: Keep | None = None,
     name: str | None = None,
     activate: bool | None = None,
+    sign: Path | None = None,
 ) -> None:
     """Put a run into a model repository; it is exported first where that is still to be done.
 
@@ -219,10 +220,11 @@ def publish(  # noqa: PLR0913  each is a flag
         name: Name of the model; by default the data's kind or folder.
         activate: Serve the published version at once; by default so, unless it has other classes
             than the active one of its name, or is less accurate.
+        sign: File of the private key to sign the version with.
     """
     from training import commands  # noqa: PLC0415  torch takes seconds, --help needs none
 
-    commands.publish(run, export, Publication(repository, name, activate), state)
+    commands.publish(run, export, Publication(repository, name, activate, sign), state)
 
 
 @app.command

@@ -24,6 +24,7 @@ from training.parallel.group import Group
 from training.parallel.together import joined
 from training.publish.conformal import calibrated
 from training.publish.holdout import with_holdout
+from training.publish.provenance import made_from
 from training.publish.publishing import Published, publish_export, write_export
 from training.publish.target import Publication, Target
 from training.publish.validation import validation_images
@@ -195,7 +196,8 @@ def anytime(
     stored = repository.read(version)
     cut = cut_in_two(stored, validation_images(stored.manifest, source), prefix_layers)
     print("\n".join(cut_lines(cut)))
-    published = repository.publish(version.name, stored.model, cut.manifest, cut.graphs)
+    manifest = made_from(repository, version, cut.manifest)
+    published = repository.publish(version.name, stored.model, manifest, cut.graphs)
     _published_anew(repository, published, activate=activate)
 
 
@@ -205,6 +207,7 @@ def calibrate(version: VersionId, root: Path, source: str, *, activate: bool) ->
     stored = repository.read(version)
     manifest, lines = calibrated(stored, validation_images(stored.manifest, source))
     print("\n".join(lines))
+    manifest = made_from(repository, version, manifest)
     published = repository.publish(version.name, stored.model, manifest, stored.graphs)
     _published_anew(repository, published, activate=activate)
 
@@ -226,7 +229,8 @@ def holdout(version: VersionId, root: Path, source: str, images: int, *, activat
     print(
         f"{found.correct} of {found.n} validation images are right ({found.correct / found.n:.2%})"
     )
-    published = repository.publish(version.name, kept.model, kept.manifest, kept.graphs)
+    manifest = made_from(repository, version, kept.manifest)
+    published = repository.publish(version.name, kept.model, manifest, kept.graphs)
     _published_anew(repository, published, activate=activate)
 
 

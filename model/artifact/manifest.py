@@ -124,6 +124,18 @@ def _check_size(found: tuple[int, int], wanted: tuple[int, int]) -> None:
         raise ContractError(message)
 
 
+class Parent(Frozen):
+    """The version that a version was made of.
+
+    Attributes:
+        version: its name and number, such as `cifar10/4`.
+        manifest_sha256: of its manifest, which identifies it wherever it lies.
+    """
+
+    version: str
+    manifest_sha256: Sha256
+
+
 class Manifest(Frozen):
     """Everything that is known about one exported model.
 
@@ -149,6 +161,9 @@ class Manifest(Frozen):
         familiarity: how validation images score, where the graph has that output.
         conformal: how large sets must be to hold the true class, where that was calibrated.
         holdout: validation images that are kept, to hold the next version against.
+        code_sha256: of the code that trained and exported the model; a release's number alone
+            does not tell one checkout from another.
+        parent: what it was made of: by `fit --from`, or by publishing a version anew.
     """
 
     format: Literal[1] = 1
@@ -173,6 +188,8 @@ class Manifest(Frozen):
     familiarity: FamiliarityScale | None = None
     conformal: ConformalScale | None = None
     holdout: Holdout | None = None
+    code_sha256: Sha256 | None = None
+    parent: Parent | None = None
 
     def to_json(self) -> bytes:
         """Write it as `manifest.json` holds it.

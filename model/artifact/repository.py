@@ -17,11 +17,13 @@ from model.artifact.active import ACTIVE_FILE, Active, change_active, read_activ
 from model.artifact.folder import FolderStorage
 from model.artifact.labels import Canary, Stopped
 from model.artifact.manifest import Manifest
-from model.artifact.storage import MANIFEST_FILE, MODEL_FILE, Storage, writing
+from model.artifact.signing import TrustedKeys
+from model.artifact.storage import MANIFEST_FILE, MODEL_FILE, Storage, prepare, writing
 from model.artifact.store import (
     StoredVersion,
     check_graphs,
     manifest_bytes,
+    parse_manifest,
     read_manifest,
     read_version,
     version_files,
@@ -43,8 +45,9 @@ BUNDLED_REPOSITORY = Path(__file__).resolve().parent.parent / "bundled"
 class ModelRepository:
     """Model versions in one place, safe for several writers and any number of readers."""
 
-    def __init__(self, where: Path | Storage) -> None:
-        """Name the folder, or what else holds the files; it is made when something is published."""
+    def __init__(self, where: Path | Storage, trusted: TrustedKeys | None = None) -> None:
+        """Name where the files are, and whose versions are read; None: anybody's."""
+        self._trusted = trusted
         self.storage = FolderStorage(where) if isinstance(where, Path) else where
 
     @property
@@ -86,7 +89,7 @@ class ModelRepository:
         VersionId(name, "1")
         graphs = graphs or {}
         check_graphs(name, model, manifest, graphs)
-        self.prepare()
+        prepare(self.storage)
         with writing(self.storage):
             return self.storage.add(name, version_files(model, manifest_bytes(manifest), graphs))
 
@@ -97,7 +100,7 @@ class ModelRepository:
             UnknownVersionError: there is no such version.
             BrokenVersionError: a file is missing, or a graph is not what was published.
         """
-        return read_version(self.storage, wanted)
+        return read_version(self.storage, wanted, self._trusted)
 
     def manifest(self, wanted: VersionId) -> Manifest:
         """Read one version's manifest alone; the model is not looked at.
@@ -106,7 +109,16 @@ class ModelRepository:
             UnknownVersionError: there is no such version.
             BrokenVersionError: the manifest is missing or does not parse.
         """
-        return read_manifest(self.storage, wanted)
+        return parse_manifest(wanted, self.manifest_content(wanted))
+
+    def manifest_content(self, wanted: VersionId) -> bytes:
+        """Read the bytes of one version's manifest, whose hash identifies the version.
+
+        Raises:
+            UnknownVersionError: there is no such version.
+            BrokenVersionError: the manifest is missing, or signed by none who is trusted.
+        """
+        return read_manifest(self.storage, wanted, self._trusted)
 
     def versions(self) -> list[VersionId]:
         """List what has been published, by name and number; broken ones too.
@@ -269,18 +281,6 @@ class ModelRepository:
         """Tell one state of `active.json` and a version's files from another without reading."""
         paths = (ACTIVE_FILE,) if wanted is None else (ACTIVE_FILE, str(wanted))
         return tuple(self.storage.revision(path) for path in paths)
-
-    def prepare(self) -> None:
-        """Make sure that something can be published here.
-
-        Raises:
-            RepositoryError: it cannot.
-        """
-        try:
-            self.storage.prepare()
-        except OSError as error:
-            message = f"{self.place} cannot be made: {error.strerror}"
-            raise RepositoryError(message) from error
 
     def _change(self, change: Callable[[Active], Active]) -> Active:
         def changed(state: Active | None) -> Active:

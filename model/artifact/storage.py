@@ -103,6 +103,19 @@ class Storage(Protocol):
         """
 
 
+def prepare(storage: Storage) -> None:
+    """Make sure that something can be published.
+
+    Raises:
+        RepositoryError: it cannot.
+    """
+    try:
+        storage.prepare()
+    except OSError as error:
+        message = f"{storage.place} cannot be made: {error.strerror}"
+        raise RepositoryError(message) from error
+
+
 @contextmanager
 def writing(storage: Storage) -> Iterator[None]:
     """Keep other writers out, and translate what the medium refuses.

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pydantic import ValidationError
 
 from model.artifact.manifest import Manifest
+from model.artifact.signing import TrustedKeys
 from model.artifact.storage import MANIFEST_FILE, MODEL_FILE, Storage
 from model.artifact.version import BrokenVersionError, UnknownVersionError, VersionId
 
@@ -32,34 +33,48 @@ class StoredVersion:
     graphs: Mapping[str, bytes] = field(default_factory=dict)
 
 
-def read_version(storage: Storage, wanted: VersionId) -> StoredVersion:
+def read_version(
+    storage: Storage, wanted: VersionId, trusted: TrustedKeys | None = None
+) -> StoredVersion:
     """Read one version and hold it against its manifest.
 
     Raises:
         UnknownVersionError: there is no such version.
-        BrokenVersionError: a file is missing, or a graph is not what was published.
+        BrokenVersionError: a file is missing, or a graph is not what was published or signed.
     """
-    manifest = read_manifest(storage, wanted)
+    manifest = parse_manifest(wanted, read_manifest(storage, wanted, trusted))
     model = _read(storage, wanted, MODEL_FILE)
     graphs = {name: _read(storage, wanted, name) for name in manifest.graphs}
     check_graphs(str(wanted), model, manifest, graphs)
     return StoredVersion(wanted, manifest, model, graphs)
 
 
-def read_manifest(storage: Storage, wanted: VersionId) -> Manifest:
+def read_manifest(storage: Storage, wanted: VersionId, trusted: TrustedKeys | None = None) -> bytes:
     """Read one version's manifest alone; the model is not looked at.
 
     Raises:
         UnknownVersionError: there is no such version.
-        BrokenVersionError: the manifest is missing or does not parse.
+        BrokenVersionError: the manifest is missing, or signed by none who is trusted.
     """
     content = _read(storage, wanted, MANIFEST_FILE, _MOST_MANIFEST_BYTES)
+    if trusted is not None:
+        # The same bytes are parsed: nothing that is read later counts.
+        trusted.check(storage, wanted, content)
+    return content
+
+
+def parse_manifest(of: VersionId, content: bytes) -> Manifest:
+    """Read what a manifest says.
+
+    Raises:
+        BrokenVersionError: it does not parse.
+    """
     try:
         return Manifest.model_validate_json(content)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or MANIFEST_FILE
-        message = f"{wanted} has a bad manifest: {where}: {first['msg']}"
+        message = f"{of} has a bad manifest: {where}: {first['msg']}"
         raise BrokenVersionError(message) from error
 
 

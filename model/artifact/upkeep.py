@@ -1,9 +1,11 @@
-"""Versions that nobody needs any more: deleted one by one, or all but the last ones."""
+"""What is done to published versions: they are signed, and deleted when nobody needs them."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from model.artifact.active import Active, change_active, read_active
 from model.artifact.repository import ModelRepository
+from model.artifact.signing import sign_version
 from model.artifact.storage import writing
 from model.artifact.version import UnknownVersionError, VersionId
 
@@ -36,6 +38,19 @@ def delete_version(repository: ModelRepository, version: VersionId) -> None:
         if read_active(storage)[0] is not None:
             change_active(storage, forgotten)
         storage.remove(version, is_needed)
+
+
+def sign(repository: ModelRepository, version: VersionId, key: Path) -> None:
+    """Sign a version with the private key in a file, after reading it whole.
+
+    Raises:
+        UnknownVersionError: there is no such version.
+        RepositoryError: it is broken, the key cannot be read, or nothing may be written.
+    """
+    anybodys = ModelRepository(repository.storage)
+    manifest = anybodys.manifest_content(version)
+    anybodys.read(version)
+    sign_version(repository.storage, version, manifest, key)
 
 
 def unneeded_versions(

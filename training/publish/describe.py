@@ -3,13 +3,12 @@
 import hashlib
 from datetime import UTC, datetime
 from importlib.metadata import version
-from pathlib import Path
 
 from model.artifact.manifest import Accuracy, Golden, Layer, Manifest
 from model.artifact.outputs import Session, input_spec, output_specs
-from model.artifact.version import VERSION_PATTERN
 from training.data.split import SPLIT_RULE
 from training.publish.golden import draw_golden_inputs
+from training.publish.provenance import code_sha256, initial_name, parent_in
 from training.results.report import InterimReport, Report, SplitReport
 from training.results.trained import InterimModel
 from training.settings.fit import FitSettings, flat
@@ -46,7 +45,7 @@ def describe_model(
         | {
             "data": settings.data.kind,
             "cache": None,
-            "initial": _named(settings.network.initial),
+            "initial": initial_name(settings.network.initial),
             "split_rule": SPLIT_RULE,
             "kept_epoch": report.kept_epoch,
         },
@@ -55,16 +54,9 @@ def describe_model(
         model_sha256=hashlib.sha256(model).hexdigest(),
         model_size_bytes=len(model),
         golden=tuple(Golden.of(p, s) for p, s in zip(pictures, scores, strict=True)),
+        code_sha256=code_sha256(),
+        parent=parent_in(settings.network.initial),
     )
-
-
-def _named(initial: str | None) -> str | None:
-    """Name what a run started from, without where it lay: NAME/VERSION, or a run's folder."""
-    if initial is None:
-        return None
-    folder = Path(initial)
-    is_version = VERSION_PATTERN.fullmatch(folder.name) is not None
-    return f"{folder.parent.name}/{folder.name}" if is_version else folder.name
 
 
 def _accuracy(test: SplitReport | None) -> Accuracy | None:

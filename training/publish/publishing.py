@@ -11,6 +11,7 @@ from model.artifact.repository import (
     ModelRepository,
     StoredVersion,
 )
+from model.artifact.upkeep import sign
 from model.artifact.version import VersionId
 from training.errors import CheckpointError
 from training.publish.caution import objection
@@ -69,6 +70,8 @@ def publish_export(folder: Path, target: Target) -> Published:
     if active is not None:
         new = handed_on(new, repository.read(active))
     version = repository.publish(target.name, new.model, new.manifest, new.graphs)
+    if target.key is not None:
+        sign(repository, version, target.key)
     objected = None
     if target.activate is None and active is not None:
         objected = objection(manifest, repository.manifest(active))

@@ -17,11 +17,13 @@ class Target:
         root: the model repository.
         name: of the model.
         activate: whether the service takes it at once; None: unless that would surprise.
+        key: file of the private key that signs it; None: it is not signed.
     """
 
     root: Path
     name: str
     activate: bool | None
+    key: Path | None = None
 
     def check(self) -> None:
         """Find out before the training, not after it, whether its result can be published.
@@ -45,16 +47,18 @@ class Publication:
         root: the model repository.
         name: of the model; None names it after its data.
         activate: whether the service takes it at once; None: unless that would surprise.
+        key: file of the private key that signs it; None: it is not signed.
     """
 
     root: Path
     name: str | None = None
     activate: bool | None = None
+    key: Path | None = None
 
     def target(self, data: DataSettings) -> Target:
         """Say where a model of these data goes."""
         name = self.name if self.name is not None else model_name(data)
-        return Target(self.root, name, self.activate)
+        return Target(self.root, name, self.activate, self.key)
 
 
 def model_name(data: DataSettings) -> str:
