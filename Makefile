@@ -60,7 +60,7 @@ $(REPOSITORY)/active.json:
 
 $(SERVE)/.done: $(SOURCES)
 	$(call environment,$(SERVE))
-	$(SERVE)/bin/python $(INSTALL) --editable '.[$(RUNTIME)]'
+	$(SERVE)/bin/python $(INSTALL) --editable '.[$(RUNTIME),client]'
 	touch $@
 
 $(DEV)/.done: $(SOURCES)
