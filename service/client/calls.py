@@ -79,9 +79,10 @@ def _path(verb: str, options: PredictOptions | ExplainOptions | DrawOptions) -> 
         message = f"version {version!r} needs the name of its model, model=..."
         raise ValueError(message)
     path = f"/models/{quote(model, safe='')}"
-    return (
-        f"{path}/{verb}" if version is None else f"{path}/versions/{quote(version, safe='')}/{verb}"
-    )
+    if version is None:
+        return f"{path}/{verb}"
+    kind = "versions" if version.isdigit() else "labels"
+    return f"{path}/{kind}/{quote(version, safe='')}/{verb}"
 
 
 def _params(

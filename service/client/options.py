@@ -9,7 +9,7 @@ class PredictOptions(TypedDict, total=False):
 
     Attributes:
         model: that answers; by default the default one.
-        version: of that model; by default the active one.
+        version: of that model, or a label of one; by default the active one.
         top_k: classes to give, most probable first (5).
         explain: whether to say what each layer contributed.
         confidence: over 0, at most 1: also give the set of classes that holds the true one so
@@ -28,7 +28,7 @@ class ExplainOptions(TypedDict, total=False):
 
     Attributes:
         model: that answers; by default the default one.
-        version: of that model; by default the active one.
+        version: of that model, or a label of one; by default the active one.
         classes: to take apart; by default the most probable one.
         contrast: two classes: what speaks for the first rather than the second.
         channels: how many of the strongest channels to give (5).
@@ -48,7 +48,7 @@ class DrawOptions(TypedDict, total=False):
 
     Attributes:
         model: that answers; by default the default one.
-        version: of that model; by default the active one.
+        version: of that model, or a label of one; by default the active one.
         classes: the class to draw; by default the most probable one.
         contrast: two classes instead: what speaks for the first rather than the second.
         layer: whose evidence to draw; by default all layers'.

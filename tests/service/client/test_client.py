@@ -108,6 +108,7 @@ def test_options_reach_the_service(client: Client) -> None:
     assert answer.conformal_set is not None
     assert answer.settled_at is not None
     assert client.predict(FILE, model="cifar10", version="1").model.version == "1"
+    assert client.predict(FILE, model="cifar10", version="stable").model.version == "4"
 
 
 def test_a_problem_is_typed(client: Client) -> None:
