@@ -20,7 +20,7 @@ DEV := .venv
 INSTALL := -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 SOURCES := pyproject.toml constraints.txt
 
-.PHONY: serve train test format-check lint types imports tests format clean
+.PHONY: serve train test format-check lint types imports tests format grpc clean
 
 serve: $(SERVE)/.done $(REPOSITORY)/active.json
 	$(SERVE)/bin/goodserve serve --host $(HOST) --port $(PORT) --repository $(REPOSITORY)
@@ -49,8 +49,15 @@ format: $(DEV)/.done
 	$(DEV)/bin/ruff format .
 	$(DEV)/bin/ruff check --fix .
 
+# Writes service/grpc/inference_pb2.py anew, from the .proto beside it.
+grpc:
+	$(PYTHON) -m venv .venv-grpc
+	.venv-grpc/bin/python -m pip install --quiet --disable-pip-version-check grpcio-tools==1.81.1
+	.venv-grpc/bin/python -m grpc_tools.protoc --proto_path=. --python_out=. --pyi_out=. \
+		service/grpc/inference.proto
+
 clean:
-	rm -rf .venv .venv-serve-* .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache \
+	rm -rf .venv .venv-serve-* .venv-grpc .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache \
 		.ruff_cache
 
 # The folder that is served and published into: at first a copy of the bundled model.
@@ -60,7 +67,7 @@ $(REPOSITORY)/active.json:
 
 $(SERVE)/.done: $(SOURCES)
 	$(call environment,$(SERVE))
-	$(SERVE)/bin/python $(INSTALL) --editable '.[$(RUNTIME)]'
+	$(SERVE)/bin/python $(INSTALL) --editable '.[$(RUNTIME),client]'
 	touch $@
 
 $(DEV)/.done: $(SOURCES)

@@ -11,13 +11,14 @@ from pydantic import ValidationError
 from model.artifact.outputs import ContractError
 from model.artifact.runtime import DeviceError
 from model.artifact.version import RepositoryError
-from service import keys_command, models_command, pictures_command
+from service import keys_command, models_command, pictures_command, predict_command
 from service.errors import ServiceError, describe
 from service.keys.key import KeysError
-from service.pictures_command import PicturesError
+from service.pictures import PicturesError
 from service.processes.door import ListenError
 from service.processes.supervisor import StartError
 from service.processes.tls import TlsError
+from service.rows import RowsError
 from service.serving import serve
 from service.settings import Settings
 
@@ -34,7 +35,7 @@ app = App(
 app.register_install_completion_command(add_to_startup=False)
 app.command(models_command.app)
 app.command(keys_command.app)
-app.command(pictures_command.predict_pictures, name="predict")
+app.command(predict_command.predict_pictures, name="predict")
 app.command(pictures_command.explain_pictures, name="explain")
 
 
@@ -63,18 +64,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         DeviceError,
         KeysError,
         RepositoryError,
+        RowsError,
         ServiceError,
         TlsError,
     ) as error:
         print(f"goodserve: {error}", file=sys.stderr)
         return 2
-    except (
-        ListenError,
-        PicturesError,
-        StartError,
-    ) as error:  # what was asked is sound
+    except (ListenError, PicturesError, StartError) as error:  # what was asked is sound
         print(f"goodserve: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130
     except BrokenPipeError:  # whoever read has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0

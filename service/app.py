@@ -1,7 +1,12 @@
 """The composition root: the engine, the HTTP adapters before it, and the life of the process."""
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    nullcontext,
+)
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
@@ -123,6 +128,7 @@ def create_app(
             if keys is not None:
                 await running.enter_async_context(keys.running())
             await running.enter_async_context(engine.running(settings.poll_interval_s))
+            await running.enter_async_context(_grpc(app, settings))
             yield {TURN_AWAY: predict.turn_away}
 
     framework = DocumentedAPI(
@@ -154,7 +160,27 @@ def create_app(
     describe_security(framework, gate)
     add_handlers(framework, {V2: write_error})
     origins = tuple(part.strip() for part in settings.cors_origins.split(",") if part.strip())
-    return App(framework, predict, origins, gate)
+    app = App(framework, predict, origins, gate)
+    return app
+
+
+def _grpc(app: App, settings: Settings) -> AbstractAsyncContextManager[None]:
+    """Listen for gRPC too, where a port is set; grpcio is an extra."""
+    if settings.grpc_port is None:
+        return nullcontext()
+    from service.grpc.server import Listening, listening  # noqa: PLC0415  an extra
+
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    where = Listening(
+        address=f"{host}:{settings.grpc_port}",
+        max_message_bytes=settings.max_request_bytes,
+        max_calls=settings.max_concurrent_requests,
+        grace_s=settings.shutdown_grace_s,
+        is_shared=(settings.workers or 1) > 1,
+        certificate=settings.ssl_certfile,
+        key=settings.ssl_keyfile or settings.ssl_certfile,
+    )
+    return listening(app, where)
 
 
 def serving_device(settings: Settings) -> Device:

@@ -1,5 +1,6 @@
 """The service's settings: read from the environment here, and nowhere else."""
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -26,6 +27,9 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0 takes a free one")
+    grpc_port: int | None = Field(
+        None, ge=1, le=65535, description="port for the Open Inference Protocol over gRPC"
+    )
     repository: Path = Field(BUNDLED_REPOSITORY, description="the model repository")
     public_key: Path | None = Field(
         None, description="PEM file of public keys; versions signed by none of them are refused"
@@ -189,6 +193,11 @@ class Settings(BaseSettings):
             message = (
                 f"anytime_under_load {shed:g} is over anytime {usual:g}; load must not make an "
                 "answer deeper"
+            )
+            raise ValueError(message)
+        if self.grpc_port is not None and find_spec("grpc") is None:
+            message = (
+                "grpc_port needs grpcio, which is not installed: pip install 'goodserve[grpc]'"
             )
             raise ValueError(message)
         if self.read_timeout_s >= self.shutdown_grace_s:

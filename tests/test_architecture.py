@@ -38,6 +38,17 @@ def test_serving_loads_no_torch(module: str) -> None:
     assert {"onnxruntime", "service", "model"} <= loaded
 
 
+def test_the_client_loads_no_server() -> None:
+    """A fresh interpreter that imports it has no onnxruntime, no FastAPI, and no model."""
+    code = "import sys, service.client; print(*sorted({m.partition('.')[0] for m in sys.modules}))"
+
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    loaded = set(found.stdout.split())
+    assert not loaded & {"fastapi", "model", "onnxruntime", "pydantic", "starlette", "uvicorn"}
+    assert {"httpx", "service"} <= loaded
+
+
 def test_the_settings_alone_read_the_environment() -> None:
     """Elsewhere nothing is read from `os.environ`; setting a variable for others is allowed."""
     reads = re.compile(r"os\.getenv|environ\.get|environ\[[^\]]+\](?! = )|getenv\(")

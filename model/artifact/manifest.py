@@ -196,7 +196,7 @@ class Manifest(Frozen):
 
         Without what came later and is not used: a goodserve of before refuses fields unknown to it.
         """
-        later = ("anytime", "evidence", "familiarity", "conformal", "holdout")
+        later = {n for n, field in type(self).model_fields.items() if field.default is None}
         unused = {name for name in later if getattr(self, name) is None}
         return self.model_dump_json(indent=1, exclude=unused).encode() + b"\n"
 

@@ -22,7 +22,6 @@ from model.artifact.storage import MANIFEST_FILE, MODEL_FILE, Storage, prepare, 
 from model.artifact.store import (
     StoredVersion,
     check_graphs,
-    manifest_bytes,
     parse_manifest,
     read_manifest,
     read_version,
@@ -91,7 +90,7 @@ class ModelRepository:
         check_graphs(name, model, manifest, graphs)
         prepare(self.storage)
         with writing(self.storage):
-            return self.storage.add(name, version_files(model, manifest_bytes(manifest), graphs))
+            return self.storage.add(name, version_files(model, manifest.to_json(), graphs))
 
     def read(self, wanted: VersionId) -> StoredVersion:
         """Read one version and hold it against its manifest.

@@ -115,8 +115,3 @@ def _read(storage: Storage, wanted: VersionId, file: str, most: int | None = Non
 def version_files(model: bytes, manifest: bytes, graphs: Mapping[str, bytes]) -> dict[str, bytes]:
     """Give the files of a version, the manifest last."""
     return {MODEL_FILE: model, **graphs, MANIFEST_FILE: manifest}
-
-
-def manifest_bytes(manifest: Manifest) -> bytes:
-    """Write a manifest as it is published."""
-    return manifest.to_json()

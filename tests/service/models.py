@@ -11,6 +11,7 @@ import httpx
 import numpy as np
 import onnxruntime
 import uvicorn
+from starlette.types import ASGIApp
 
 from model.artifact.image import Pixels
 from model.artifact.outputs import Scores
@@ -47,7 +48,9 @@ def fake_app_on(root: Path, *, session: FakeSession | None = None, **settings: A
 
 
 @contextmanager
-def served(app: App, protocol: type[BoundedProtocol] = BoundedProtocol) -> Iterator[httpx.Client]:
+def served(
+    app: ASGIApp, protocol: type[BoundedProtocol] = BoundedProtocol
+) -> Iterator[httpx.Client]:
     """Serve an application for real, on a free port, and give a client for it."""
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", http=protocol))
     thread = threading.Thread(target=server.run)

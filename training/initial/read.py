@@ -69,9 +69,7 @@ def _layers(tensors: dict[str, Tensor]) -> TrainedLayers:
 def _constants(path: Path) -> dict[str, Tensor]:
     """Read a graph's constants by their names in the network."""
     import onnx  # noqa: PLC0415  a second that only those wait who start from a version
-    from google.protobuf.message import (  # type: ignore[import-untyped]  # noqa: PLC0415
-        DecodeError,
-    )
+    from google.protobuf.message import DecodeError  # noqa: PLC0415
     from onnx import numpy_helper  # noqa: PLC0415
 
     try:
