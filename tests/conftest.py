@@ -4,8 +4,10 @@ import os
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
+import logging
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
@@ -24,6 +26,20 @@ ROOT = Path(__file__).resolve().parent.parent
 def anyio_backend() -> str:
     """Run asynchronous tests on asyncio, as the service does."""
     return "asyncio"
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before() -> Iterator[None]:
+    """Put back what `goodserve serve` sets in its own process: it logs to stderr as it was then."""
+    root = logging.getLogger()
+    names = ("goodserve", "uvicorn", "uvicorn.error", "uvicorn.access")
+    levels = {name: logging.getLogger(name).level for name in names}
+    handlers, level = list(root.handlers), root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    for name, before in levels.items():
+        logging.getLogger(name).setLevel(before)
 
 
 @pytest.fixture(scope="session")

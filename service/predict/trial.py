@@ -98,4 +98,5 @@ def lower_bound(count: int, n: int) -> float:
     """Give the lower end of Wilson's one-sided 99 % interval of a rate, count of n, 0 to 1."""
     rate, z2 = count / n, _Z * _Z
     spread = _Z * math.sqrt(rate * (1 - rate) / n + z2 / (4 * n * n))
-    return max(0.0, (rate + z2 / (2 * n) - spread) / (1 + z2 / n))
+    # Rounding would put it a little above a rate of 0.
+    return min(rate, max(0.0, (rate + z2 / (2 * n) - spread) / (1 + z2 / n)))

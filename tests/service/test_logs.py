@@ -11,21 +11,14 @@ from service.settings import Settings
 
 
 @pytest.fixture(autouse=True)
-def as_before() -> Iterator[None]:
-    """Begin as a new process does, and put the logging of the tests back."""
-    root, server = logging.getLogger(), logging.getLogger("uvicorn")
+def as_a_new_process() -> Iterator[None]:
+    """Begin without the handlers that a server of another test left."""
+    server = logging.getLogger("uvicorn")
     own, propagates = list(server.handlers), server.propagate
     server.handlers.clear()
     server.propagate = True
-    names = ("goodserve", "uvicorn", "uvicorn.error", "uvicorn.access")
-    levels = {name: logging.getLogger(name).level for name in names}
-    handlers, level = list(root.handlers), root.level
     yield
     server.handlers[:], server.propagate = own, propagates
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    for name, before in levels.items():
-        logging.getLogger(name).setLevel(before)
 
 
 def fail() -> None:

@@ -1,5 +1,6 @@
 """Versions that may stop early: cut, calibrated on validation images, published beside the old."""
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 from model.artifact.anytime import softmax
 from model.artifact.checks import check_stages, golden_pixels
+from model.artifact.manifest import Parent
 from model.artifact.repository import ModelRepository
 from model.artifact.runtime import OnnxSession, OnnxStage
 from model.artifact.version import VersionId
@@ -46,7 +48,10 @@ def test_a_version_is_published_anew(folder: Path, capsys: pytest.CaptureFixture
     old, new = repository.read(VersionId("colours", "1")), repository.read(version)
     assert new.model == old.model
     assert new.manifest.anytime is not None
-    assert new.manifest.model_copy(update={"anytime": None}) == old.manifest
+    unlinked = new.manifest.model_copy(update={"anytime": None, "parent": None})
+    assert unlinked == old.manifest
+    made_of = hashlib.sha256(repository.manifest_content(old.id)).hexdigest()
+    assert new.manifest.parent == Parent(version="colours/1", manifest_sha256=made_of)
     assert new.manifest.anytime.prefix_layers == 1
     assert "may stop after stem" in printed
     assert f"published {version}" in printed

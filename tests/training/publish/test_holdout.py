@@ -1,11 +1,13 @@
 """Versions that keep validation images, and hand them on to the next one."""
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from model.artifact.holdout import HOLDOUT_FILE, unpack
+from model.artifact.manifest import Parent
 from model.artifact.repository import ModelRepository
 from model.artifact.runtime import OnnxSession
 from model.artifact.version import VersionId
@@ -46,7 +48,10 @@ def test_a_version_keeps_images_and_how_many_it_gets_right(
     pixels, labels = unpack(new.graphs[HOLDOUT_FILE], 4, size, size)
     scores = OnnxSession(new.model, "cpu")(pixels).scores
     assert kept.correct == (scores.argmax(axis=1) == labels).sum()
-    assert new.manifest.model_copy(update={"holdout": None}) == old.manifest
+    unlinked = new.manifest.model_copy(update={"holdout": None, "parent": None})
+    assert unlinked == old.manifest
+    made_of = hashlib.sha256(published.manifest_content(old.id)).hexdigest()
+    assert new.manifest.parent == Parent(version="colours/1", manifest_sha256=made_of)
     assert new.model == old.model
 
 
