@@ -69,8 +69,12 @@ class Engine:
     trials: Trials
 
     @asynccontextmanager
-    async def running(self, poll_interval_s: float) -> AsyncIterator[None]:
-        """Load the active version, then keep in step with the repository while the block lasts."""
+    async def running(self, poll_interval_s: float | None) -> AsyncIterator[None]:
+        """Load the active version, then keep in step with the repository while the block lasts.
+
+        Args:
+            poll_interval_s: seconds between looks; None: as often as is usual for the storage.
+        """
         # Not for longer: whoever watches over the process wants to hear from it.
         first = asyncio.create_task(self.watcher.look())
         await asyncio.wait({first}, timeout=_FIRST_LOOK_S)
@@ -78,7 +82,8 @@ class Engine:
             first.result()
         if self.lanes.active is None:
             log.warning("%s has no version to serve yet; waiting", self.repository.place)
-        watch = partial(self._watch, first, poll_interval_s)
+        poll_s = poll_interval_s or self.repository.storage.usual_poll_s
+        watch = partial(self._watch, first, poll_s)
         tasks = [
             asyncio.create_task(self.health.keep_running("watcher", watch)),
             asyncio.create_task(self.health.keep_running("health", self.health.watch)),

@@ -24,7 +24,7 @@ from service.settings import Settings
 _BATCH = 16
 
 
-def loaded_version(root: Path | None, asked: Asked) -> LoadedVersion:
+def loaded_version(root: str | None, asked: Asked) -> LoadedVersion:
     """Load a version and make every check that the service makes.
 
     Raises:
@@ -41,7 +41,7 @@ def loaded_version(root: Path | None, asked: Asked) -> LoadedVersion:
     return load_version(repository, wanted, session_opener(device), RunSizes(_BATCH), further)
 
 
-def answer(paths: Iterable[Path], root: Path | None, asked: Asked) -> Iterator[Answered]:
+def answer(paths: Iterable[Path], root: str | None, asked: Asked) -> Iterator[Answered]:
     """Classify files, some at once, in their order.
 
     Args:

@@ -2,7 +2,6 @@
 
 import json
 import sys
-from pathlib import Path
 
 from cyclopts import App
 
@@ -12,7 +11,7 @@ from model.artifact.outputs import ContractError
 from model.artifact.repository import ModelRepository
 from model.artifact.runtime import graph_opener, session_opener, stage_opener
 from model.artifact.version import RepositoryError, UnknownVersionError, VersionId
-from service import labels_command, provenance_command, upkeep_command
+from service import labels_command, provenance_command, transfer_command, upkeep_command
 from service.app import serving_device
 from service.predict.anytime import Early
 from service.predict.loading import Further, RunSizes, load_version
@@ -23,6 +22,7 @@ app = App(name="models", help="Look at the versions of a repository and switch b
 app.update(labels_command.app)
 app.update(upkeep_command.app)
 app.update(provenance_command.app)
+app.update(transfer_command.app)
 
 
 @app.command(name="list")
@@ -121,9 +121,9 @@ def deactivate_model(name: Name, /, *, repository: Repository = None) -> None:
     print(f"{name} is not served any more")
 
 
-def _existing(path: Path | None) -> ModelRepository:
+def _existing(place: str | None) -> ModelRepository:
     """Take a repository that holds something: a mistyped path must not look sound."""
-    repository = repository_at(path)
+    repository = repository_at(place)
     if not repository.versions():
         message = f"there are no versions in {repository.place}"
         raise UnknownVersionError(message)

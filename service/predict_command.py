@@ -74,7 +74,7 @@ def _kept(asked: Asked, target: Target) -> Kept | None:
 
 
 def _answers(
-    files: Iterable[Path], repository: Path | None, asked: Asked, server: Server
+    files: Iterable[Path], repository: str | None, asked: Asked, server: Server
 ) -> Iterator[Answered]:
     """Answer here, or ask a service.
 

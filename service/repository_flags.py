@@ -1,7 +1,6 @@
 """What every command on a model repository takes, and which one it means."""
 
 import sys
-from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -13,17 +12,18 @@ from service.running import records_folder, served_repositories
 from service.settings import Settings
 
 Repository = Annotated[
-    Path | None,
+    str | None,
     Parameter(
-        help="The model repository (environment: GOODSERVE_REPOSITORY); by default the one that a "
-        "service of this user serves, or else the bundled one, which is only read."
+        help="The model repository, a folder or s3://BUCKET/PREFIX (environment: "
+        "GOODSERVE_REPOSITORY); by default the one that a service of this user serves, or else "
+        "the bundled one, which is only read."
     ),
 ]
 Name = Annotated[str, Parameter(help="Name of a model, such as cifar10.")]
 Version = Annotated[str, Parameter(help="NAME/VERSION, such as cifar10/1.")]
 
 
-def repository_at(path: Path | None) -> ModelRepository:
+def repository_at(place: str | None) -> ModelRepository:
     """Open the repository that a command reads.
 
     By default it is the one that the settings name, or else the one that is being served.
@@ -31,38 +31,43 @@ def repository_at(path: Path | None) -> ModelRepository:
     Raises:
         RepositoryError: none is named, and services serve several.
     """
-    return _opened(path or _named() or _served() or BUNDLED_REPOSITORY)
+    return repository_named(place or _named() or _served() or str(BUNDLED_REPOSITORY))
 
 
-def repository_to_change(path: Path | None) -> ModelRepository:
+def repository_to_change(place: str | None) -> ModelRepository:
     """Open the repository that a command changes: never the package's own folder by default.
 
     Raises:
         RepositoryError: none is named, and not exactly one is being served.
     """
-    found = path or _named() or _served()
+    found = place or _named() or _served()
     if found is None:
         message = (
             "no repository is named, and no service of this user is running: say --repository "
             "PATH, or set GOODSERVE_REPOSITORY"
         )
         raise RepositoryError(message)
-    return _opened(found)
+    return repository_named(found)
 
 
-def _opened(path: Path) -> ModelRepository:
-    return opened_repository(Settings().model_copy(update={"repository": path}))
+def repository_named(place: str) -> ModelRepository:
+    """Open the repository at a place, with the keys that the settings trust.
+
+    Raises:
+        RepositoryError: it is an address of no known kind.
+    """
+    return opened_repository(Settings().model_copy(update={"repository": place}))
 
 
-def _named() -> Path | None:
+def _named() -> str | None:
     settings = Settings()
     return settings.repository if "repository" in settings.model_fields_set else None
 
 
-def _served() -> Path | None:
+def _served() -> str | None:
     found = served_repositories(records_folder())
     # The package's own folder is nobody's to change, served or not.
-    served = [Path(each) for each in found if Path(each) != BUNDLED_REPOSITORY]
+    served = [each for each in found if each != str(BUNDLED_REPOSITORY)]
     if len(found) > 1:
         message = f"services serve several repositories: say --repository, one of {found}"
         raise RepositoryError(message)

@@ -15,6 +15,7 @@ from typing import NoReturn
 
 import uvicorn
 
+from model.artifact.place import absolute
 from model.artifact.runtime import Device, has_cuda
 from service.admin import create_admin_app
 from service.app import serving_device
@@ -60,7 +61,7 @@ def serve(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         # uvicorn raises the signal again when it has shut down: that is the end, not a failure.
         signal.signal(number, _exit_quietly)
-    repository = str(settings.repository.resolve())
+    repository = absolute(settings.repository)
     with (
         tempfile.TemporaryDirectory(prefix="goodserve-metrics-") as folder,
         recorded(repository, records_folder()),

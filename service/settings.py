@@ -8,6 +8,7 @@ from cyclopts import Parameter
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from model.artifact.place import Place
 from model.artifact.repository import BUNDLED_REPOSITORY
 
 PREFIX = "GOODSERVE_"
@@ -30,7 +31,9 @@ class Settings(BaseSettings):
     grpc_port: int | None = Field(
         None, ge=1, le=65535, description="port for the Open Inference Protocol over gRPC"
     )
-    repository: Path = Field(BUNDLED_REPOSITORY, description="the model repository")
+    repository: Place = Field(
+        str(BUNDLED_REPOSITORY), description="the model repository: a folder, or s3://BUCKET/PREFIX"
+    )
     public_key: Path | None = Field(
         None, description="PEM file of public keys; versions signed by none of them are refused"
     )
@@ -117,8 +120,12 @@ class Settings(BaseSettings):
     stall_timeout_s: float = Field(
         30, gt=0, description="seconds after which a batch in hand counts as hung"
     )
-    poll_interval_s: float = Field(
-        0.25, gt=0, le=60, description="seconds between looks for a new active version"
+    poll_interval_s: float | None = Field(
+        None,
+        gt=0,
+        le=60,
+        description="seconds between looks for a new active version; by default 0.25 in a folder, "
+        "5 in a bucket",
     )
     shutdown_grace_s: int = Field(
         30, ge=1, description="seconds in which requests in flight may end after SIGTERM"

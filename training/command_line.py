@@ -69,7 +69,7 @@ def fit(  # noqa: PLR0913  each is a flag
     preset: PresetName | None = None,
     quiet: Annotated[bool, _Flag] = False,
     log: tuple[str, ...] = (),
-    publish: Path | None = None,
+    publish: str | None = None,
     name: str | None = None,
     activate: bool | None = None,
     data_options: Annotated[DataOptions, _section("Data", 1)] = _DATA,
@@ -202,7 +202,7 @@ def export(*, run: Path, out: Path | None = None, state: Keep | None = None) -> 
 def publish(  # noqa: PLR0913  each is a flag
     *,
     run: Path,
-    repository: Path,
+    repository: str,
     export: Path | None = None,
     state: Keep | None = None,
     name: str | None = None,
@@ -232,7 +232,7 @@ def anytime(
     version: str,
     /,
     *,
-    repository: Path,
+    repository: str,
     data: str,
     prefix_layers: int | None = None,
     activate: bool = False,
@@ -255,7 +255,7 @@ def anytime(
 
 
 @app.command
-def calibrate(version: str, /, *, repository: Path, data: str, activate: bool = False) -> None:
+def calibrate(version: str, /, *, repository: str, data: str, activate: bool = False) -> None:
     """Let a published version give sets of classes that hold the true one as often as asked.
 
     It is published anew, with a manifest that says how its validation images scored.
@@ -273,7 +273,7 @@ def calibrate(version: str, /, *, repository: Path, data: str, activate: bool = 
 
 @app.command
 def holdout(
-    version: str, /, *, repository: Path, data: str, images: int = 500, activate: bool = False
+    version: str, /, *, repository: str, data: str, images: int = 500, activate: bool = False
 ) -> None:
     """Let a published version keep validation images, to hold the next one against.
 

@@ -187,7 +187,7 @@ def publish(
 
 
 def anytime(
-    version: VersionId, root: Path, source: str, prefix_layers: int | None, *, activate: bool
+    version: VersionId, root: str, source: str, prefix_layers: int | None, *, activate: bool
 ) -> None:
     """Publish a version anew that may stop after a prefix of its layers."""
     from training.publish.anytime import cut_in_two, cut_lines  # noqa: PLC0415  loads onnx
@@ -201,7 +201,7 @@ def anytime(
     _published_anew(repository, published, activate=activate)
 
 
-def calibrate(version: VersionId, root: Path, source: str, *, activate: bool) -> None:
+def calibrate(version: VersionId, root: str, source: str, *, activate: bool) -> None:
     """Publish a version anew that can give sets of classes."""
     repository = ModelRepository(root)
     stored = repository.read(version)
@@ -212,7 +212,7 @@ def calibrate(version: VersionId, root: Path, source: str, *, activate: bool) ->
     _published_anew(repository, published, activate=activate)
 
 
-def holdout(version: VersionId, root: Path, source: str, images: int, *, activate: bool) -> None:
+def holdout(version: VersionId, root: str, source: str, images: int, *, activate: bool) -> None:
     """Publish a version anew that keeps some of its validation images.
 
     Raises:
@@ -239,14 +239,14 @@ def _published_anew(repository: ModelRepository, version: VersionId, *, activate
     if activate:
         repository.activate(version)
     is_default = repository.active() == version
-    _print_published(Published(version, activate, is_default), repository.root)
+    _print_published(Published(version, activate, is_default), repository.place)
 
 
 def _publish(export_folder: Path, target: Target) -> None:
-    _print_published(publish_export(export_folder, target), target.root)
+    _print_published(publish_export(export_folder, target), str(target.root))
 
 
-def _print_published(published: Published, root: Path) -> None:
+def _print_published(published: Published, root: str) -> None:
     version = published.version
     if published.is_active:
         print(f"published {version} to {root}, active")

@@ -1,26 +1,17 @@
 """Which version of each model is active, and which were before: the content of `active.json`."""
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from model.artifact.history import History
 from model.artifact.labels import Canary, ModelName, Stopped, checked_label
-from model.artifact.storage import Storage
 from model.artifact.version import (
-    ConflictError,
     RepositoryError,
     UnknownVersionError,
     VersionId,
 )
-
-ACTIVE_FILE = "active.json"
-
-# A file of names is small: one that is not is read no further.
-_MOST_BYTES = 1 << 20
-_MOST_TRIES = 20
 
 
 class Active(BaseModel):
@@ -216,63 +207,3 @@ class Active(BaseModel):
 
     def _with(self, **changes: Any) -> Self:  # noqa: ANN401  of any field
         return type(self)(**(dict(self) | changes))
-
-
-def read_active(storage: Storage) -> tuple[Active | None, str | None]:
-    """Read `active.json`; None where nothing was activated yet.
-
-    Returns:
-        Its content, and the revision of the file.
-
-    Raises:
-        RepositoryError: it is damaged or cannot be read.
-    """
-    try:
-        content, revision = storage.read(ACTIVE_FILE, _MOST_BYTES)
-        return Active.model_validate_json(content), revision
-    except FileNotFoundError:
-        return None, None
-    except (OSError, ValidationError) as error:
-        why = error.strerror if isinstance(error, OSError) else error
-        message = f"{ACTIVE_FILE} cannot be read: {why}; activate a version to replace it"
-        raise RepositoryError(message) from error
-
-
-def change_active(
-    storage: Storage, change: Callable[[Active | None], Active], *, mends: bool = False
-) -> Active:
-    """Replace `active.json` by what is made of it; hold `writing()`.
-
-    It is done again where somebody else has changed the file meanwhile, as other machines may.
-
-    Args:
-        storage: of the repository.
-        change: makes the following state of the present one; None: nothing was activated yet.
-        mends: whether a damaged file counts as none.
-
-    Raises:
-        ConflictError: others are always faster.
-        RepositoryError: the file is damaged, or `change` refuses.
-        OSError: it cannot be written; `active.json` is as it was.
-    """
-    for _ in range(_MOST_TRIES):
-        try:
-            state, revision = read_active(storage)
-        except RepositoryError:
-            if not mends:
-                raise
-            state, revision = None, storage.revision(ACTIVE_FILE)
-        following = change(state)
-        if following == state:
-            return following
-        # What is not used is left out, so that a service from before there was such a thing
-        # reads on.
-        used = following.model_dump(mode="json", exclude_defaults=True)
-        content = json.dumps({"format": following.format, **used}, indent=1).encode() + b"\n"
-        try:
-            storage.replace(ACTIVE_FILE, content, revision)
-        except ConflictError:
-            continue
-        return following
-    message = f"{storage.place}/{ACTIVE_FILE} is being changed by others; try again"
-    raise ConflictError(message)

@@ -4,6 +4,7 @@ The folder lies on a file system with atomic renames and `flock`. Everything tha
 half-written has a name of its own, which readers pass over and the next writer sweeps up.
 """
 
+import errno
 import hashlib
 import os
 import shutil
@@ -42,6 +43,11 @@ class FolderStorage:
     def place(self) -> str:
         """Give the folder's path."""
         return str(self.root)
+
+    @property
+    def usual_poll_s(self) -> float:
+        """Look often: it costs microseconds."""
+        return 0.25
 
     def read(self, path: str, most: int | None = None) -> Found:
         """Read a regular file that lies in the folder; links may not lead out of it."""
@@ -126,6 +132,8 @@ class FolderStorage:
     def prepare(self) -> None:
         """Make the folder."""
         self.root.mkdir(parents=True, exist_ok=True)
+        if not os.access(self.root, os.W_OK):
+            raise OSError(errno.EACCES, "it may not be written", str(self.root))
 
     @contextmanager
     def writing(self) -> Iterator[None]:

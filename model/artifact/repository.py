@@ -1,4 +1,4 @@
-"""Model versions on disk: published whole, never changed, one of each model active.
+"""Model versions in a folder or a bucket: published whole, never changed, one of each active.
 
     REPO/active.json                       names each model's active version, and those before it
     REPO/<name>/<version>/model.onnx
@@ -6,17 +6,19 @@
     REPO/<name>/<version>/prefix.onnx      where the network may stop early, with suffix.onnx
     REPO/<name>/<version>/evidence.onnx    takes its scores apart
 
-A version is written aside, fsynced and renamed, so that it is there whole or not at all;
-`active.json` is replaced atomically. Readers therefore need no lock.
+A version is there whole or not at all, and `active.json` is replaced atomically; how, is told by
+the two kinds of `Storage`. Readers need no lock.
 """
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from model.artifact.active import ACTIVE_FILE, Active, change_active, read_active
+from model.artifact.active import Active
+from model.artifact.active_file import ACTIVE_FILE, change_active, read_active
 from model.artifact.folder import FolderStorage
 from model.artifact.labels import Canary, Stopped
 from model.artifact.manifest import Manifest
+from model.artifact.place import storage_at
 from model.artifact.signing import TrustedKeys
 from model.artifact.storage import MANIFEST_FILE, MODEL_FILE, Storage, prepare, writing
 from model.artifact.store import (
@@ -44,10 +46,14 @@ BUNDLED_REPOSITORY = Path(__file__).resolve().parent.parent / "bundled"
 class ModelRepository:
     """Model versions in one place, safe for several writers and any number of readers."""
 
-    def __init__(self, where: Path | Storage, trusted: TrustedKeys | None = None) -> None:
-        """Name where the files are, and whose versions are read; None: anybody's."""
+    def __init__(self, where: str | Path | Storage, trusted: TrustedKeys | None = None) -> None:
+        """Name where the files are, and whose versions are read; None: anybody's.
+
+        Raises:
+            RepositoryError: it is an address of no known kind, or s3fs is not installed.
+        """
         self._trusted = trusted
-        self.storage = FolderStorage(where) if isinstance(where, Path) else where
+        self.storage = storage_at(where) if isinstance(where, str | Path) else where
 
     @property
     def place(self) -> str:
@@ -160,7 +166,7 @@ class ModelRepository:
             return state.followed_by(wanted) if state else Active.first(wanted)
 
         with writing(self.storage):
-            change_active(self.storage, activated, mends=True)  # a damaged file too
+            change_active(self.storage, activated, mends=True, naming=wanted)
 
     def rollback(self, name: str | None = None) -> VersionId:
         """Make the version active again that was so before, of a model or of the default one.
@@ -209,7 +215,7 @@ class ModelRepository:
             RepositoryError: no such label can be set, or the folder may not be written.
         """
         self.manifest(wanted)
-        self._change(lambda state: state.labelled(wanted, label))
+        self._change(lambda state: state.labelled(wanted, label), wanted)
 
     def remove_label(self, name: str, label: str) -> None:
         """Let a label of a model name nothing.
@@ -228,8 +234,9 @@ class ModelRepository:
             BrokenVersionError: it is not what was published.
             RepositoryError: it is the active one, or the folder may not be written.
         """
-        self.read(VersionId(name, canary.version))
-        self._change(lambda state: state.with_canary(name, canary))
+        wanted = VersionId(name, canary.version)
+        self.read(wanted)
+        self._change(lambda state: state.with_canary(name, canary), wanted)
 
     def promote(self, name: str | None = None) -> VersionId:
         """Make the version active that is on trial, of a model or of the default one.
@@ -281,7 +288,9 @@ class ModelRepository:
         paths = (ACTIVE_FILE,) if wanted is None else (ACTIVE_FILE, str(wanted))
         return tuple(self.storage.revision(path) for path in paths)
 
-    def _change(self, change: Callable[[Active], Active]) -> Active:
+    def _change(
+        self, change: Callable[[Active], Active], naming: VersionId | None = None
+    ) -> Active:
         def changed(state: Active | None) -> Active:
             if state is None:
                 message = f"nothing was active before in {self.place}"
@@ -289,4 +298,4 @@ class ModelRepository:
             return change(state)
 
         with writing(self.storage):
-            return change_active(self.storage, changed)
+            return change_active(self.storage, changed, naming=naming)

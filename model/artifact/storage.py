@@ -30,6 +30,10 @@ class Storage(Protocol):
     def place(self) -> str:
         """Say for people where it is."""
 
+    @property
+    def usual_poll_s(self) -> float:
+        """Say how often one may look for changes, in seconds, where nobody has said."""
+
     def read(self, path: str, most: int | None = None) -> Found:
         """Read a file of at most so many bytes.
 
@@ -112,7 +116,7 @@ def prepare(storage: Storage) -> None:
     try:
         storage.prepare()
     except OSError as error:
-        message = f"{storage.place} cannot be made: {error.strerror}"
+        message = f"nothing can be published in {storage.place}: {error.strerror}"
         raise RepositoryError(message) from error
 
 

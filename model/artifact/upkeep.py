@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from model.artifact.active import Active, change_active, read_active
+from model.artifact.active import Active
+from model.artifact.active_file import change_active, read_active
 from model.artifact.repository import ModelRepository
 from model.artifact.signing import sign_version
 from model.artifact.storage import writing

@@ -1,7 +1,5 @@
 """Settings: flags over environment over defaults, contradictions refused."""
 
-from pathlib import Path
-
 import pytest
 from pydantic import ValidationError
 
@@ -14,7 +12,7 @@ def test_defaults_serve_the_bundled_model() -> None:
     """Without any setting the bundled repository is served on the loopback."""
     settings = Settings()
 
-    assert settings.repository == BUNDLED_REPOSITORY
+    assert settings.repository == str(BUNDLED_REPOSITORY)
     assert (settings.host, settings.port, settings.device) == ("127.0.0.1", 8000, "auto")
 
 
@@ -26,7 +24,7 @@ def test_every_setting_is_an_environment_variable(monkeypatch: pytest.MonkeyPatc
 
     settings = Settings()
 
-    assert (settings.max_batch_size, settings.repository) == (128, Path("/there"))
+    assert (settings.max_batch_size, settings.repository) == (128, "/there")
     assert settings.access_log
 
 

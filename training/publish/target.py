@@ -1,11 +1,12 @@
 """Where a run is published, and under what name; nothing is written here."""
 
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from model.artifact.version import RepositoryError, VersionId
+from model.artifact.place import storage_at
+from model.artifact.storage import prepare
+from model.artifact.version import VersionId
 from training.settings.sections import DataSettings
 
 
@@ -20,7 +21,7 @@ class Target:
         key: file of the private key that signs it; None: it is not signed.
     """
 
-    root: Path
+    root: str | Path
     name: str
     activate: bool | None
     key: Path | None = None
@@ -29,14 +30,10 @@ class Target:
         """Find out before the training, not after it, whether its result can be published.
 
         Raises:
-            RepositoryError: the name is bad, or the repository may not be written.
-            OSError: the repository cannot be made.
+            RepositoryError: the name is bad, or the repository cannot be made or written.
         """
         VersionId(self.name, "1")
-        self.root.mkdir(parents=True, exist_ok=True)
-        if not os.access(self.root, os.W_OK):
-            message = f"{self.root} may not be written, so nothing could be published there"
-            raise RepositoryError(message)
+        prepare(storage_at(self.root))
 
 
 @dataclass(frozen=True)
@@ -50,7 +47,7 @@ class Publication:
         key: file of the private key that signs it; None: it is not signed.
     """
 
-    root: Path
+    root: str | Path
     name: str | None = None
     activate: bool | None = None
     key: Path | None = None

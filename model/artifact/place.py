@@ -1,0 +1,35 @@
+"""Where a repository is, as people write it: a folder's path, or the address of a bucket."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BeforeValidator
+
+from model.artifact.folder import FolderStorage
+from model.artifact.objects import ObjectStorage
+from model.artifact.storage import Storage
+
+# Not a Path, which would make one slash of `s3://`.
+Place = Annotated[
+    str, BeforeValidator(lambda given: str(given) if isinstance(given, Path) else given)
+]
+
+
+def is_address(place: str) -> bool:
+    """Tell an address from a path."""
+    return "://" in place
+
+
+def storage_at(place: str | Path) -> Storage:
+    """Open a repository's files; nothing is read yet.
+
+    Raises:
+        RepositoryError: the address is of no known kind, or its library is not installed.
+    """
+    text = str(place)
+    return ObjectStorage(text) if is_address(text) else FolderStorage(Path(text))
+
+
+def absolute(place: str) -> str:
+    """Give the same place from wherever one looks."""
+    return place if is_address(place) else str(Path(place).resolve())
