@@ -1,9 +1,12 @@
 """A real server of the S3 protocol, moto's, in a process of its own."""
 
+import signal
 import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
 
 import pytest
 
@@ -18,28 +21,42 @@ server.serve_forever()
 """
 
 
-def s3_server() -> Iterator[str]:
-    """Start the server; give its address."""
+class S3Server(NamedTuple):
+    """A running server."""
+
+    address: str
+    process: subprocess.Popen[str]
+
+    def environment(self) -> dict[str, str]:
+        """Give what AWS' own settings must say for the server."""
+        return {
+            "AWS_ENDPOINT_URL": self.address,
+            "AWS_ACCESS_KEY_ID": "testing",
+            "AWS_SECRET_ACCESS_KEY": "testing",
+            "AWS_DEFAULT_REGION": "us-east-1",
+        }
+
+    @contextmanager
+    def hanging(self) -> Iterator[None]:
+        """Let the server neither answer nor refuse while the block lasts."""
+        self.process.send_signal(signal.SIGSTOP)
+        yield
+        self.process.send_signal(signal.SIGCONT)
+
+
+@contextmanager
+def s3_server() -> Iterator[S3Server]:
+    """Run a server; skip the test where moto or s3fs are not installed."""
     pytest.importorskip("moto")
     pytest.importorskip("s3fs")
     command = [sys.executable, "-c", _SERVE]
     quiet = subprocess.DEVNULL
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=quiet, text=True) as server:
-        assert server.stdout is not None
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=quiet, text=True) as process:
+        assert process.stdout is not None
         try:
-            yield f"http://127.0.0.1:{int(server.stdout.readline())}"
+            yield S3Server(f"http://127.0.0.1:{int(process.stdout.readline())}", process)
         finally:
-            server.kill()
-
-
-def s3_environment(endpoint: str) -> dict[str, str]:
-    """Give what AWS' own settings must say for the server."""
-    return {
-        "AWS_ENDPOINT_URL": endpoint,
-        "AWS_ACCESS_KEY_ID": "testing",
-        "AWS_SECRET_ACCESS_KEY": "testing",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }
+            process.kill()
 
 
 def new_bucket() -> str:

@@ -17,7 +17,7 @@ ADDRESS = re.compile(r"running on (https?://[\d.]+:\d+)")
 class Server:
     """A running service and what it has said so far."""
 
-    def __init__(self, repository: Path, *flags: str) -> None:
+    def __init__(self, repository: Path | str, *flags: str) -> None:
         """Start it on a free port, and wait until it listens."""
         command = [sys.executable, "-m", "service", "serve", "--port", "0"]
         self.process = subprocess.Popen(
@@ -52,7 +52,7 @@ class Server:
 
 
 @contextmanager
-def running(repository: Path, *flags: str) -> Iterator[Server]:
+def running(repository: Path | str, *flags: str) -> Iterator[Server]:
     """Run a service for as long as the block lasts."""
     server = Server(repository, *flags)
     try:

@@ -9,15 +9,16 @@ import pytest
 from model.artifact.place import storage_at
 from model.artifact.storage import MANIFEST_FILE, Storage
 from model.artifact.version import ConflictError, VersionId
-from tests.bucket import new_bucket, s3_environment, s3_server
+from tests.bucket import S3Server, new_bucket, s3_server
 
 FILES = {"model.onnx": b"graph", MANIFEST_FILE: b"{}"}
 
 
 @pytest.fixture(scope="module", name="server")
-def running_server() -> Iterator[str]:
-    """Start an S3 server for these tests."""
-    yield from s3_server()
+def running_server() -> Iterator[S3Server]:
+    """Run an S3 server for these tests."""
+    with s3_server() as server:
+        yield server
 
 
 @pytest.fixture(params=["folder", "bucket", "prefix"])
@@ -28,8 +29,8 @@ def storage(
     if request.param == "folder":
         made = storage_at(tmp_path / "models")
     else:
-        endpoint = request.getfixturevalue("server")
-        for name, value in s3_environment(endpoint).items():
+        server: S3Server = request.getfixturevalue("server")
+        for name, value in server.environment().items():
             monkeypatch.setenv(name, value)
         below = "/of/ours/" if request.param == "prefix" else ""
         made = storage_at(f"s3://{new_bucket()}{below}")
