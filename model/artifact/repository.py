@@ -47,11 +47,7 @@ class ModelRepository:
     """Model versions in one place, safe for several writers and any number of readers."""
 
     def __init__(self, where: str | Path | Storage, trusted: TrustedKeys | None = None) -> None:
-        """Name where the files are, and whose versions are read; None: anybody's.
-
-        Raises:
-            RepositoryError: it is an address of no known kind, or s3fs is not installed.
-        """
+        """Name where the files are (see `storage_at`), and whose versions are read."""
         self._trusted = trusted
         self.storage = storage_at(where) if isinstance(where, str | Path) else where
 
