@@ -1,13 +1,16 @@
 """Models that are loaded when a request first names them."""
 
 import asyncio
+import logging
 
 from model.artifact.active import Active
 from model.artifact.repository import ModelRepository
 from model.artifact.version import RepositoryError, VersionId
-from service.errors import ConflictError, NotFoundError
+from service.errors import ConflictError, NotFoundError, NotReadyError
 from service.predict.lanes import Lanes, Wanted
 from service.predict.watcher import Watcher
+
+log = logging.getLogger("goodserve")
 
 
 class OnDemand:
@@ -28,6 +31,7 @@ class OnDemand:
         Raises:
             NotFoundError: there is no such model, or no such version or label of it.
             ConflictError: the version was refused.
+            NotReadyError: the repository cannot be read just now.
         """
         if wanted.label is not None:
             wanted = await self._resolved(wanted.name, wanted.label)
@@ -52,6 +56,7 @@ class OnDemand:
 
         Raises:
             NotFoundError: it names none.
+            NotReadyError: the repository cannot be read just now.
         """
         state = self._watcher.state
         version = state.resolve(name, label) if state is not None else None
@@ -59,7 +64,7 @@ class OnDemand:
             try:
                 state = await asyncio.to_thread(self._repository.state)
             except RepositoryError as error:
-                raise NotFoundError("unknown-model", str(error)) from error
+                raise _unreadable(error) from error
             version = state.resolve(name, label) if state is not None else None
         if version is None:
             of = "the default model" if name is None else repr(name)
@@ -74,12 +79,13 @@ class OnDemand:
 
         Raises:
             NotFoundError: there is no such model, or no such version of it.
+            NotReadyError: the repository cannot be read just now.
         """
         try:
             state = self._repository.state()
             known = {each for each in self._repository.versions() if each.name == name}
         except RepositoryError as error:
-            raise NotFoundError("unknown-model", str(error)) from error
+            raise _unreadable(error) from error
         active = state.of(name) if state is not None else None
         named = active if version is None else VersionId(name, version)
         if named is None:
@@ -90,3 +96,10 @@ class OnDemand:
             detail = f"there is no version {named}; GET /models lists those there are"
             raise NotFoundError("unknown-model", detail)
         return named, state
+
+
+def _unreadable(error: RepositoryError) -> NotReadyError:
+    """Tell the log why models cannot be looked up, and callers that they cannot."""
+    log.error("models cannot be looked up: %s", error)
+    detail = "models that are not loaded cannot be looked up just now; the log says why"
+    return NotReadyError("not-ready", detail)
