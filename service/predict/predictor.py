@@ -74,7 +74,10 @@ class Predictor:
             ServiceError: nothing answers for that model, or not in time.
         """
         if self._on_demand is not None and wanted != ANY:
-            wanted = await self._on_demand.ensure(wanted)
+            before = time.monotonic()
+            wanted = await self._on_demand.ensure(wanted, timeout_s)
+            if timeout_s is not None:
+                timeout_s = max(0.0, timeout_s - (time.monotonic() - before))
         lane = self._lanes.lease(images, timeout_s, wanted)
         try:
             yield lane
