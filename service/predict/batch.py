@@ -54,6 +54,7 @@ class Job:
         pixels: `(n, H, W, 3)`, uint8, as sent or once decoded.
         question: what to take apart; None: nothing.
         request_id: of the caller's request, for the log.
+        queued_at: when it began to wait, in seconds of the lane's clock.
     """
 
     files: Sequence[bytes]
@@ -64,6 +65,7 @@ class Job:
     pixels: Pixels | None = None
     question: Question | None = None
     request_id: str = field(default_factory=REQUEST_ID.get)
+    queued_at: float = 0.0
 
 
 class JobQueue:

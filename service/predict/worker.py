@@ -38,12 +38,14 @@ class Hooks:
         decode_aside: takes a job with a large picture, which comes back to the queue decoded.
         deliver: takes a batch's outcomes, one per job.
         on_batch: hears the number of images of each run.
+        on_times: hears how many seconds the first job of a batch waited, and the batch took.
     """
 
     decode: Decode
     decode_aside: Callable[[Job], None]
     deliver: Deliver
     on_batch: Callable[[int], None]
+    on_times: Callable[[float, float], None] = lambda _waited_s, _taken_s: None
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,10 @@ class Worker:
             self.busy_since = None
             # Only what was answered here took the time: not what was late or is decoded aside.
             images = sum(job.size for job, _ in outcomes)
-            self._note_pace(self._crew.clock() - started, images)
+            taken_s = self._crew.clock() - started
+            self._note_pace(taken_s, images)
+            if jobs:
+                self._hooks.on_times(started - jobs[0].queued_at, taken_s)
 
     def _in_time(self, jobs: Sequence[Job], now: float) -> list[Job]:
         """Drop the jobs whose deadline has passed before they cost a run."""
