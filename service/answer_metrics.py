@@ -66,21 +66,25 @@ class AnswerMetrics:
         self._versions: set[VersionId] = set()
         self._drift_index = Gauge(
             "goodserve_drift_index",
-            "Population stability index of familiarity over the last thousand images",
+            "Population stability index of familiarity over a version's last thousand images",
+            BY_VERSION,
             registry=own,
             multiprocess_mode="livemax",
         )
-        self._drift, self._drift_of = Drift(_DRIFT_WINDOW), VersionId("none", "1")
+        self._drifts: dict[tuple[str, str], Drift] = {}
 
     def familiarity(self, version: VersionId, percentiles: Sequence[float]) -> None:
         """Count how familiar a version found the images of one request."""
-        if version != self._drift_of:
-            self._drift.forget()
-            self._drift_of = version
-        seen = self._familiarity.labels(*self._named(version))
+        if not percentiles:
+            return
+        labels = self._named(version)
+        seen = self._familiarity.labels(*labels)
         for percentile in percentiles:
             seen.observe(percentile)
-        self._drift.note(percentiles)
+        drift = self._drifts.get(labels)
+        if drift is None:
+            drift = self._drifts[labels] = Drift(_DRIFT_WINDOW)
+        drift.note(percentiles)
 
     def top_goodness(self, version: VersionId, goodness: Sequence[float]) -> None:
         """Count the goodness of the class that a version answered for each image of one request."""
@@ -113,7 +117,8 @@ class AnswerMetrics:
 
     def refresh(self) -> None:
         """Take the gauges anew; another process reads what was taken here last."""
-        self._drift_index.set(self._drift.index())
+        for labels, drift in list(self._drifts.items()):
+            self._drift_index.labels(*labels).set(drift.index())
 
     def _named(self, version: VersionId) -> tuple[str, str]:
         """Give a version's labels; all versions after the first 32 share one."""
