@@ -196,6 +196,8 @@ class Lane:
         self._unanswered.add(job)
         self._depth += job.size
         job.queued_at = self._clock()
+        if job.timeline is not None:
+            job.timeline.model = str(self.id)
         try:
             self._queue.put(job)
             return await job.future
