@@ -19,11 +19,13 @@ class Query(NamedTuple):
         panel: its title.
         unit: of its values, as Grafana names it.
         expr: PromQL, its variables filled in.
+        line: what tells its series from those of the panel's other queries.
     """
 
     panel: str
     unit: str
     expr: str
+    line: str
 
 
 def dashboard() -> dict[str, Any]:
@@ -33,7 +35,7 @@ def dashboard() -> dict[str, Any]:
 
 
 def queries(rate_interval: str) -> Iterator[Query]:
-    """Give every query of every panel and annotation, for all replicas and models.
+    """Give every query of every panel, for all replicas and models.
 
     Args:
         rate_interval: over which rates are taken, as Prometheus writes it: `1m`.
@@ -42,7 +44,8 @@ def queries(rate_interval: str) -> Iterator[Query]:
     for panel in found["panels"]:
         for target in panel.get("targets", ()):
             expr = filled(target["expr"], rate_interval)
-            yield Query(panel["title"], panel["fieldConfig"]["defaults"]["unit"], expr)
+            line = target["legendFormat"].partition("{{")[0].strip()
+            yield Query(panel["title"], panel["fieldConfig"]["defaults"]["unit"], expr, line)
 
 
 def filled(expr: str, rate_interval: str) -> str:

@@ -82,12 +82,10 @@ def _graphs(url: str, shown: Sequence[Query], seconds: float) -> list[tuple[str,
 
 def _marked(shown: Sequence[Query], panel: str) -> list[str]:
     """Give a panel's expressions, told apart by a label where there are several."""
-    exprs = [each.expr for each in shown if each.panel == panel]
-    if len(exprs) == 1:
-        return exprs
-    return [
-        f'label_replace({expr}, "line", "{number}", "", "")' for number, expr in enumerate(exprs)
-    ]
+    mine = [each for each in shown if each.panel == panel]
+    if len(mine) == 1:
+        return [mine[0].expr]
+    return [f'label_replace({each.expr}, "line", "{each.line}", "", "")' for each in mine]
 
 
 def _laid_out(graphs: Sequence[tuple[str, Image.Image]]) -> Image.Image:

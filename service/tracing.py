@@ -31,7 +31,7 @@ _TRACED = ("/predict", "/explain", "/infer")
 
 def is_traced(scope: Scope) -> bool:
     """Tell whether a request may hold images: of health and metrics nobody wants traces."""
-    return scope["method"] == "POST" and scope["path"].endswith(_TRACED)
+    return bool(scope["method"] == "POST" and scope["path"].endswith(_TRACED))
 
 
 class Tracing:
