@@ -59,6 +59,13 @@ class Predictor:
         """
         self._lanes.check_wait(images=1)
 
+    def answering(self, name: str | None) -> str:
+        """Name the model that answers for a name, or where none is given; "": none does."""
+        lane = self._lanes.of(ANY if name is None else Wanted(name))
+        if lane is not None:
+            return lane.id.name
+        return next((each.id.name for each in self._lanes.open if each.id.name == name), "")
+
     @asynccontextmanager
     async def leased(
         self, images: int, wanted: Wanted = ANY, *, timeout_s: float | None = None

@@ -140,6 +140,11 @@ def test_a_bad_model_blocks_no_other(client: httpx.Client, repository: ModelRepo
     assert answered(client, "/predict") == "a/1"
     metrics = client.get("/metrics").text
     assert 'goodserve_swaps_total{result="refused"} 1.0' in metrics
+    assert 'goodserve_refused_version{name="b",reason="damaged",version="2"} 1.0' in metrics
+    seconds = "goodserve_request_duration_seconds_count"
+    assert f'{seconds}{{name="b",outcome="client_error"}} 0.0' in metrics
+    assert f'{seconds}{{name="b",outcome="ok"}} 1.0' in metrics
+    assert f'{seconds}{{name="",outcome="client_error"}} 3.0' in metrics
 
 
 def test_many_who_name_a_cold_model_load_it_once(client: httpx.Client) -> None:
