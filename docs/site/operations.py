@@ -92,7 +92,7 @@ def commands_page(root: Path) -> str:
 
 
 def _help(app: App, root: Path) -> str:
-    text = app.generate_docs(heading_level=2, max_heading_level=4)
+    text = app.generate_docs(heading_level=2, max_heading_level=4, usage_name=app.name[0])
     text = re.sub(r"^#+ Table of Contents\n.*?(?=^\*\*)", "", text, flags=re.MULTILINE | re.DOTALL)
     return _TO_COMMAND.sub(r"\1", text).replace(f"{root}/", "")
 
@@ -101,8 +101,7 @@ def settings_page(root: Path) -> str:
     """Write every setting of the service: flag, variable, default, meaning."""
     lines = [
         "# Settings",
-        "What `goodserve serve` takes, as a flag or a variable of the environment; "
-        "[how they act together](../service.md#settings).\n",
+        "What `goodserve serve` takes; [how they act together](../service.md#settings).\n",
         "| flag | variable | default | |\n|---|---|---|---|",
     ]
     for name, field in Settings.model_fields.items():

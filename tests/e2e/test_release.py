@@ -58,8 +58,8 @@ def tracked() -> dict[str, bytes]:
 
 def build(tree: Path, out: Path, *flags: str) -> dict[str, Path]:
     """Build the sdist, and the wheel from it; without an index: hatchling is here already."""
-    command = (sys.executable, "-m", "build", "--no-isolation", *flags, "--outdir", out, tree)
-    run(*command, cwd=out.parent)
+    command = (sys.executable, "-m", "build", "--no-isolation", *flags, "--outdir")
+    run(*command, out, tree, cwd=out.parent)
     return {path.suffix: path for path in out.iterdir()}
 
 
@@ -185,7 +185,7 @@ def serving(programs: Path, cwd: Path) -> Iterator[str]:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
-    command = [programs / "goodserve", "serve", "--port", str(port)]
+    command = [str(programs / "goodserve"), "serve", "--port", str(port)]
     server = subprocess.Popen(command, cwd=cwd, env=environment(), stderr=subprocess.PIPE)
     try:
         url = f"http://127.0.0.1:{port}"
@@ -239,9 +239,7 @@ def test_the_installed_wheel_is_apart_and_lean(installed: Path, tmp_path: Path) 
 
 def test_the_version_is_one(installed: Path, tmp_path: Path) -> None:
     """pyproject.toml, both commands of the installed wheel and the newest changelog agree."""
-    headings = re.findall(
-        r"^## \[(\d[^\]]*)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE
-    )
+    headings = re.findall(r"^## \[(\d[^\]]*)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
 
     said = [
         run(installed / name, "--version", cwd=tmp_path).strip()
