@@ -1,6 +1,7 @@
 # make serve   an environment without torch, and the service with the bundled model
 # make test    an environment with everything, and every check
 # make train   that environment alone, with .venv/bin/goodserve-train
+# make docs    the documents as a site, in site/
 #
 # The checks one by one, as CI and the commit hooks call them too:
 # make format-check | lint | types | imports | tests      make tests TESTS=tests/service
@@ -20,7 +21,7 @@ DEV := .venv
 INSTALL := -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 SOURCES := pyproject.toml constraints.txt
 
-.PHONY: serve train test format-check lint types imports tests format grpc clean
+.PHONY: serve train test format-check lint types imports tests format docs docs-serve grpc clean
 
 serve: $(SERVE)/.done $(REPOSITORY)/active.json
 	$(SERVE)/bin/goodserve serve --host $(HOST) --port $(PORT) --repository $(REPOSITORY)
@@ -49,6 +50,13 @@ format: $(DEV)/.done
 	$(DEV)/bin/ruff format .
 	$(DEV)/bin/ruff check --fix .
 
+# Links and anchors that lead nowhere are errors. `make docs-serve` shows changes as they are saved.
+docs: $(DEV)/.done
+	NO_MKDOCS_2_WARNING=1 $(DEV)/bin/mkdocs build --strict
+
+docs-serve: $(DEV)/.done
+	NO_MKDOCS_2_WARNING=1 $(DEV)/bin/mkdocs serve
+
 # Writes service/grpc/inference_pb2.py anew, from the .proto beside it.
 grpc:
 	$(PYTHON) -m venv .venv-grpc
@@ -57,7 +65,7 @@ grpc:
 		service/grpc/inference.proto
 
 clean:
-	rm -rf .venv .venv-serve-* .venv-grpc .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache \
+	rm -rf .venv .venv-serve-* .venv-grpc site .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache \
 		.ruff_cache
 
 # The folder that is served and published into: at first a copy of the bundled model.
@@ -72,7 +80,7 @@ $(SERVE)/.done: $(SOURCES)
 
 $(DEV)/.done: $(SOURCES)
 	$(call environment,$(DEV))
-	$(DEV)/bin/python $(INSTALL) --editable '.[$(RUNTIME),train,dev]'
+	$(DEV)/bin/python $(INSTALL) --editable '.[$(RUNTIME),train,dev,docs]'
 	touch $@
 
 define environment

@@ -3,6 +3,8 @@
 import os
 import sys
 from collections.abc import Sequence
+from functools import partial
+from importlib.metadata import version
 from typing import Annotated
 
 from cyclopts import App, CycloptsError, Group, Parameter
@@ -27,7 +29,8 @@ _SETTINGS = Group("Settings", help="Each is also an environment variable: GOODSE
 app = App(
     name="goodserve",
     help="Serve Forward-Forward models and manage their versions.",
-    version_flags=[],
+    version=partial(version, "goodserve"),
+    version_flags=["--version"],
     result_action="return_value",
     print_error=False,
     exit_on_error=False,

@@ -35,7 +35,7 @@ FENCED_PATH = re.compile(r"(?<![\w./:-])[\w.-]+/[\w./-]*\w")
 CALL = re.compile(r"^\s*(?:\S*/)?goodserve(?:-train)? .*", re.MULTILINE)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 DATA_FILES = ("html", "json", "jsonl", "md", "npz", "onnx", "png", "pt", "toml", "txt", "yml")
-NOT_OURS = {"help", "install-completion"}
+NOT_OURS = {"help", "install-completion", "version"}
 OF_THE_MACHINE = re.compile(r"/work/|/home/|/root/|/tmp/|/Users/|\bTODO\b|\bFIXME\b")
 
 

@@ -4,6 +4,8 @@ Cyclopts hands pydantic the texts that were given and nothing else. So pydantic 
 values, and a model's `model_fields_set` tells which flags were given.
 """
 
+from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -41,7 +43,8 @@ app = App(
     name="goodserve-train",
     help="Train Forward-Forward networks and publish them.",
     help_format="plaintext",
-    version_flags=[],
+    version=partial(version, "goodserve"),
+    version_flags=["--version"],
     default_parameter=Parameter(negative_iterable=(), show_default=_shown, allow_repeating=True),
     result_action="return_value",
     # `main` prints errors, in one line each.
