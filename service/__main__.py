@@ -13,7 +13,14 @@ from pydantic import ValidationError
 from model.artifact.outputs import ContractError
 from model.artifact.runtime import DeviceError
 from model.artifact.version import RepositoryError
-from service import keys_command, models_command, pictures_command, predict_command
+from service import (
+    keys_command,
+    models_command,
+    pictures_command,
+    predict_command,
+    score_command,
+)
+from service.cluster.errors import ClusterError
 from service.errors import ServiceError, describe
 from service.keys.key import KeysError
 from service.pictures import PicturesError
@@ -40,6 +47,7 @@ app.command(models_command.app)
 app.command(keys_command.app)
 app.command(predict_command.predict_pictures, name="predict")
 app.command(pictures_command.explain_pictures, name="explain")
+app.command(score_command.score_pictures, name="score")
 
 
 @app.command(name="serve")
@@ -73,7 +81,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     ) as error:
         print(f"goodserve: {error}", file=sys.stderr)
         return 2
-    except (ListenError, PicturesError, StartError) as error:  # what was asked is sound
+    # What was asked is sound.
+    except (ClusterError, ListenError, PicturesError, StartError) as error:
         print(f"goodserve: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

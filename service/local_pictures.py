@@ -1,9 +1,9 @@
-"""Pictures answered on this machine, for `goodserve predict` and `goodserve explain`."""
+"""Pictures answered in this process: for `goodserve predict`, `explain` and `score`."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -22,6 +22,18 @@ from service.rows import PATH, Row, name_of
 from service.settings import Settings
 
 _BATCH = 16
+
+
+class Unread(NamedTuple):
+    """A picture that is yet to be read.
+
+    Attributes:
+        path: what its row is called by.
+        read: gives the encoded file, or raises OSError.
+    """
+
+    path: Path
+    read: Callable[[], bytes]
 
 
 def loaded_version(root: str | None, asked: Asked) -> LoadedVersion:
@@ -53,19 +65,31 @@ def answer(paths: Iterable[Path], root: str | None, asked: Asked) -> Iterator[An
         RepositoryError: there is no version, or it is refused.
         ConflictError: sets are asked of a version that is not calibrated.
     """
-    loaded = loaded_version(root, asked)
+    files = (Unread(path, path.read_bytes) for path in paths)
+    yield from answer_by(loaded_version(root, asked), files, asked)
+
+
+def answer_by(
+    loaded: LoadedVersion, pictures: Iterable[Unread], asked: Asked
+) -> Iterator[Answered]:
+    """Classify pictures by a version that is loaded, some at once, in their order.
+
+    Raises:
+        ConflictError: sets are asked of a version that is not calibrated.
+    """
     if asked.confidence is not None:
         check_calibrated(loaded.manifest)
-    decode, rest = decoder(Settings()), iter(paths)
+    decode, rest = decoder(Settings()), iter(pictures)
     while chunk := list(islice(rest, _BATCH)):
         failed, pixels = dict[Path, str](), list[Pixels]()
-        for path in chunk:
+        for each in chunk:
             try:
-                pixels.append(decode([path.read_bytes()], *loaded.shape[:2])[0])
+                pixels.append(decode([each.read()], *loaded.shape[:2])[0])
             except (OSError, ServiceError) as error:
-                failed[path] = str(error)
-        rows = iter(_rows([each for each in chunk if each not in failed], pixels, loaded, asked))
-        for path in chunk:
+                failed[each.path] = str(error)
+        paths = [each.path for each in chunk]
+        rows = iter(_rows([path for path in paths if path not in failed], pixels, loaded, asked))
+        for path in paths:
             yield Answered(path, error=failed[path]) if path in failed else next(rows)
 
 

@@ -1,0 +1,1 @@
+"""Many machines on Ray, an extra: pictures scored in bulk."""
