@@ -17,7 +17,7 @@ from tests.e2e.cluster import Cluster, two_nodes
 from tests.pictures import encoded, textured
 
 _PICTURES, _PART = 240, 3
-_END_S = 400
+_END_S = 600
 
 
 @pytest.fixture(scope="module")
