@@ -14,6 +14,7 @@ from model.artifact.outputs import ContractError
 from model.artifact.runtime import DeviceError
 from model.artifact.version import RepositoryError
 from service import (
+    fleet_command,
     keys_command,
     models_command,
     pictures_command,
@@ -48,6 +49,7 @@ app.command(keys_command.app)
 app.command(predict_command.predict_pictures, name="predict")
 app.command(pictures_command.explain_pictures, name="explain")
 app.command(score_command.score_pictures, name="score")
+app.command(fleet_command.app)
 
 
 @app.command(name="serve")

@@ -1,1 +1,1 @@
-"""Many machines on Ray, an extra: pictures scored in bulk."""
+"""Many machines on Ray, an extra: pictures scored in bulk, and the service on every node."""

@@ -4,6 +4,7 @@ import json
 import os
 import select
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -20,7 +21,7 @@ ENVIRONMENT = {
     # A node that is lost is noticed in seconds, and a slow start on a busy machine is no loss.
     "RAY_health_check_period_ms": "500",
     "RAY_agent_register_timeout_ms": "200000",
-    "RAY_DEDUP_LOGS": "0",
+    "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "120",
 }
 
 
@@ -71,3 +72,10 @@ def two_nodes(cores: int = 1) -> Iterator[Cluster]:
                 process.communicate(timeout=_END_S)
             except subprocess.TimeoutExpired:
                 process.kill()
+
+
+def free_port() -> int:
+    """Give a port that is free now."""
+    with socket.create_server(("", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
