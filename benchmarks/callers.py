@@ -109,11 +109,6 @@ class Callers:
         self._noted: list[Noted] = []
         self._is_over = threading.Event()
 
-    def between(self, began_s: float, ended_s: float) -> list[Noted]:
-        """Take the requests that were under way at some time between."""
-        found = list(self._noted)
-        return [each for each in found if each.ended_s >= began_s and each.began_s <= ended_s]
-
     @property
     def all(self) -> list[Noted]:
         """Every request so far."""

@@ -2,6 +2,7 @@
 
 import errno
 import resource
+import signal
 import socket
 import threading
 import time
@@ -43,12 +44,14 @@ class Fault(NamedTuple):
         do: does it, and waits until it is over.
         may_break: whether requests in the hands of what is killed may break.
         obstacle: says why it cannot be done here; "": it can.
+        is_slow: whether it takes so long that a short soak leaves it out.
     """
 
     name: str
     do: Callable[[Stage], Seen]
     may_break: bool = False
     obstacle: Callable[[Stage], str] = lambda _: ""
+    is_slow: bool = False
 
 
 def killed_worker(stage: Stage) -> Seen:
@@ -71,6 +74,17 @@ def killed_all(stage: Stage) -> Seen:
     until(lambda: not gone & {each.pid for each in stage.workers()}, RECOVERS_S)
     stage.until_whole(len(workers))
     return Seen("both replaced; callers waited for the first", time.monotonic() - began)
+
+
+def stopped_worker(stage: Stage) -> Seen:
+    """Stop one of the processes that serve, as a debugger or a frozen disk would."""
+    workers = stage.workers()
+    began = time.monotonic()
+    workers[0].send_signal(signal.SIGSTOP)
+    until(lambda: workers[0].pid not in [each.pid for each in stage.workers()], RECOVERS_S)
+    gone_s = time.monotonic() - began
+    stage.until_whole(len(workers))
+    return Seen(f"killed after {gone_s:.0f} s, another in its place", time.monotonic() - began)
 
 
 def wrong_version(stage: Stage) -> Seen:
@@ -228,6 +242,7 @@ def _no_clock(stage: Stage) -> str:
 
 FAULTS = (
     Fault("a process is killed", killed_worker, may_break=True),
+    Fault("a process hangs", stopped_worker, may_break=True, is_slow=True),
     Fault("a wrong version becomes active", wrong_version),
     Fault("the disk is full", full_disk, obstacle=_no_disk),
     Fault("the repository is away", away_repository),
