@@ -194,9 +194,8 @@ def _few_files(stage: Stage) -> Iterator[None]:
         yield
     finally:
         for process in stage.processes():
-            limits = before.get(process.pid)
-            if limits is not None:
-                resource.prlimit(process.pid, resource.RLIMIT_NOFILE, limits)
+            if process.pid in before:
+                resource.prlimit(process.pid, resource.RLIMIT_NOFILE, before[process.pid])
 
 
 def _is_open(held: ExitStack, port: int) -> bool:
