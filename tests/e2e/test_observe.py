@@ -23,7 +23,7 @@ from tests.e2e.test_server import workers_of
 needs_prometheus = pytest.mark.skipif(not is_here(), reason="there is no Prometheus here")
 
 OBSERVE = ROOT / "docker" / "observe"
-TRAFFIC_S = 20
+TRAFFIC_S, RATE_INTERVAL = 22, "20s"
 # The alerts of which nothing is left to ask when the comparison is taken away.
 OPERATOR = re.compile(r"\s(?:>|==|unless|and)\s")
 
@@ -32,7 +32,7 @@ OPERATOR = re.compile(r"\s(?:>|==|unless|and)\s")
 def observed(
     real_data: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Running, Prometheus]]:
-    """Serve the bundled model to callers with real images, scraped once a second."""
+    """Serve the bundled model to callers with real images, scraped every other second."""
     if not is_here():
         pytest.skip("there is no Prometheus here")
     files = pictures(real_data / "cifar-10-batches-bin" / "test_batch.bin")
@@ -115,7 +115,7 @@ def test_every_query_of_the_dashboard_has_data(observed: tuple[Running, Promethe
 
     silent = {
         query.panel
-        for query in queries("15s")
+        for query in queries(RATE_INTERVAL)
         if not any(math.isfinite(value) for value in prometheus.values(query.expr))
     }
 
@@ -164,14 +164,14 @@ def test_what_happens_is_counted(observed: tuple[Running, Prometheus]) -> None:
         'sum(goodserve_request_duration_seconds_count{outcome="ok",name="cifar10"})',
         'sum(goodserve_request_duration_seconds_count{outcome="client_error",name=""})',
         "sum(goodserve_queue_wait_seconds_count)",
-        "rate(process_cpu_seconds_total[15s])",
+        "rate(process_cpu_seconds_total[20s])",
         "process_resident_memory_bytes > 50e6",
         "goodserve_processes == 3",
     ):
         assert prometheus.values(expr)[0] > 0, expr
-    asked = sum(prometheus.values("goodserve_requests_total"))
-    timed = sum(prometheus.values("goodserve_request_duration_seconds_count"))
-    assert asked == timed
+    # Of one moment; a scrape may fall between the two counts of a request in each process.
+    count = "sum(goodserve_request_duration_seconds_count)"
+    assert abs(prometheus.values(f"sum(goodserve_requests_total) - {count}")[0]) <= 2
 
 
 def test_a_replaced_process_and_a_silent_service_are_noticed(
