@@ -56,7 +56,8 @@ class Soak:
     Attributes:
         done: the faults, in their order.
         obstacles: why others were not done, by their names.
-        memory: `(when, bytes)` of all processes, each second.
+        memory: `(when, bytes)` of all processes, twice a second.
+        workers: `(when, numbers)` of the processes that serve, likewise.
         noted: every request.
         pauses: between which times nothing was done.
     """
@@ -64,6 +65,7 @@ class Soak:
     done: list[Done] = field(default_factory=list)
     obstacles: dict[str, str] = field(default_factory=dict)
     memory: list[tuple[float, int]] = field(default_factory=list)
+    workers: list[tuple[float, frozenset[int]]] = field(default_factory=list)
     noted: list[Noted] = field(default_factory=list)
     pauses: list[tuple[float, float]] = field(default_factory=list)
 
@@ -76,6 +78,15 @@ class Soak:
         """Take the requests that no fault touched."""
         touched = {id(noted) for done in self.done for noted in self.during(done)}
         return [noted for noted in self.noted if id(noted) not in touched]
+
+    def deaths(self, done: Done) -> int:
+        """Count the processes that ended during a fault: on a starved machine more than are killed.
+
+        One that says nothing for long counts as hung, and is replaced.
+        """
+        until_s = done.ended_s + _AFTER_S
+        seen = [pids for at, pids in self.workers if done.began_s - 1 <= at <= until_s]
+        return len(frozenset().union(*seen) - seen[-1]) if seen else 0
 
     def growth(self) -> float:
         """Give the memory in the last pause over that in the first one."""
@@ -181,7 +192,9 @@ def _measuring(stage: Stage, soak: Soak) -> Iterator[None]:
 
     def measure() -> None:
         while not is_over.wait(0.5):
-            soak.memory.append((time.monotonic(), resident(stage.server.pid)))
+            now = time.monotonic()
+            soak.memory.append((now, resident(stage.server.pid)))
+            soak.workers.append((now, frozenset(each.pid for each in stage.workers())))
 
     with _thread(measure, is_over):
         yield
@@ -235,10 +248,14 @@ def faults_found(soak: Soak, callers: int, most_growth: float) -> list[str]:
         if each.end in ("lost", "wrong")
     ]
     for done in soak.done:
-        broken = ends(soak.during(done))["broken"]
-        most = callers if done.fault.may_break else 0
+        broken, deaths = ends(soak.during(done))["broken"], soak.deaths(done)
+        # Each death breaks at most the one connection that each caller holds.
+        most = callers * max(1, deaths) if done.fault.may_break else 0
         if broken > most:
-            found.append(f"{done.fault.name}: {broken} connections broke, at most {most} may")
+            found.append(
+                f"{done.fault.name}: {broken} connections broke, at most {most} may; "
+                f"{deaths} processes ended"
+            )
     if broken := ends(soak.between())["broken"]:
         found.append(f"{broken} connections broke between the faults")
     if soak.growth() > most_growth:

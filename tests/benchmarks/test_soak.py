@@ -90,7 +90,7 @@ def test_what_was_lost_is_told_of_the_fault_that_it_fell_into() -> None:
     assert "| the clock jumps | 0 | not done: no clock | | | | | |" in table
     assert "| between them | | | 1 | 0 | 0 | 0 | |" in table
     assert faults_found(soak(while_killed, while_killed), 1, 1.2) == [
-        "a process is killed: 2 connections broke, at most 1 may"
+        "a process is killed: 2 connections broke, at most 1 may; 0 processes ended"
     ]
     assert len(faults_found(soak(while_not), 1, 1.2)) == 1
     assert faults_found(soak(outside), 1, 1.2) == ["1 connections broke between the faults"]
@@ -102,3 +102,11 @@ def test_what_was_lost_is_told_of_the_fault_that_it_fell_into() -> None:
 def test_requests_under_way_when_a_fault_begins_belong_to_it() -> None:
     """They began before it, and ended after it began."""
     assert soak(Noted(9, 11, "raw", "right")).between() == []
+
+
+def test_processes_that_end_during_a_fault_are_counted() -> None:
+    """One is gone at its end; a new one that lives is none."""
+    found = soak(Noted(1, 2, "raw", "right"))
+    found.workers = [(9.5, frozenset({1, 2})), (12.0, frozenset({2})), (19.0, frozenset({2, 3}))]
+
+    assert [found.deaths(done) for done in found.done] == [1, 0]
