@@ -57,17 +57,17 @@ class Soak:
         done: the faults, in their order.
         obstacles: why others were not done, by their names.
         memory: `(when, bytes)` of all processes, twice a second.
-        workers: `(when, numbers)` of the processes that serve, likewise.
         noted: every request.
         pauses: between which times nothing was done.
+        workers: `(when, numbers)` of the processes that serve, as often as the memory.
     """
 
     done: list[Done] = field(default_factory=list)
     obstacles: dict[str, str] = field(default_factory=dict)
     memory: list[tuple[float, int]] = field(default_factory=list)
-    workers: list[tuple[float, frozenset[int]]] = field(default_factory=list)
     noted: list[Noted] = field(default_factory=list)
     pauses: list[tuple[float, float]] = field(default_factory=list)
+    workers: list[tuple[float, frozenset[int]]] = field(default_factory=list)
 
     def during(self, done: Done) -> list[Noted]:
         """Take the requests that a fault may have touched."""
