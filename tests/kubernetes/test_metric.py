@@ -1,0 +1,136 @@
+"""The metric that the autoscaler follows, asked of a real Prometheus that watches a real service."""
+
+import json
+import shutil
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+import yaml
+
+from model.artifact.repository import BUNDLED_REPOSITORY
+from tests.e2e.server import running
+from tests.kubernetes.manifests import only
+from tests.pictures import coloured, encoded
+
+PICTURE = encoded(coloured("red", 1))
+PODS = ("busy", "idle")  # begun with no answer given: it has no series of images
+
+
+def rule() -> dict[str, str]:
+    """Give the one rule of the adapter's configuration."""
+    config = yaml.safe_load(only("prometheus-adapter", "ConfigMap")["data"]["config.yaml"])
+    (found,) = config["rules"]
+    return {"query": found["metricsQuery"], "series": found["seriesQuery"], **found["name"]}
+
+
+def asked(pods: tuple[str, ...]) -> str:
+    """Fill in the rule's query as the adapter does for these pods of one namespace."""
+    filled = rule()["query"].replace("<<.Series>>", "goodserve_queue_depth")
+    matchers = f'namespace="shop",pod=~"{"|".join(pods)}"'
+    return filled.replace("<<.LabelMatchers>>", matchers).replace("<<.GroupBy>>", "pod")
+
+
+@contextmanager
+def prometheus(folder: Path, targets: dict[str, str]) -> Iterator[str]:
+    """Watch services, each under a pod's name; skip where there is no Prometheus."""
+    program = shutil.which("prometheus")
+    if program is None:
+        pytest.skip("there is no prometheus here")
+    static = [
+        {"targets": [address], "labels": {"namespace": "shop", "pod": pod}}
+        for pod, address in targets.items()
+    ]
+    config = {
+        "global": {"scrape_interval": "1s"},
+        "scrape_configs": [{"job_name": "goodserve", "static_configs": static}],
+    }
+    (folder / "prometheus.yml").write_text(json.dumps(config))
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+    flags = (f"--web.listen-address={address}", "--config.file=prometheus.yml")
+    process = subprocess.Popen(
+        [program, *flags, f"--storage.tsdb.path={folder / 'data'}"],
+        cwd=folder,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        yield f"http://{address}"
+    finally:
+        process.kill()
+        process.wait()
+
+
+@contextmanager
+def load(url: str, clients: int) -> Iterator[None]:
+    """Ask without a pause from so many clients while the block lasts."""
+    end = threading.Event()
+
+    def ask() -> None:
+        with httpx.Client(timeout=30) as client:
+            while not end.is_set():
+                client.post(f"{url}/predict", content=PICTURE)
+
+    threads = [threading.Thread(target=ask) for _ in range(clients)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        end.set()
+        for thread in threads:
+            thread.join()
+
+
+def query(url: str, expression: str) -> dict[str, float]:
+    """Ask for an expression now: a value for each pod."""
+    answer = httpx.get(f"{url}/api/v1/query", params={"query": expression}).json()
+    assert answer["status"] == "success", answer
+    return {each["metric"]["pod"]: float(each["value"][1]) for each in answer["data"]["result"]}
+
+
+def test_the_autoscaler_and_the_adapter_speak_of_one_metric() -> None:
+    """The name that the rule gives is the one that is asked for."""
+    metrics = only("base", "HorizontalPodAutoscaler")["spec"]["metrics"]
+
+    names = [each["pods"]["metric"]["name"] for each in metrics if each["type"] == "Pods"]
+
+    assert names == [rule()["as"]]
+
+
+def test_a_busy_pod_waits_and_an_idle_one_does_not(tmp_path: Path) -> None:
+    """A value for each pod, 0 for the idle one, and for the busy one what its callers saw."""
+    flags = ("--workers", "1", "--lane-workers", "1")
+    with (
+        running(BUNDLED_REPOSITORY, *flags) as busy,
+        running(BUNDLED_REPOSITORY, *flags) as idle,
+        prometheus(tmp_path, {"busy": busy.url[7:], "idle": idle.url[7:]}) as url,
+        load(busy.url, clients=8),
+    ):
+        found = dict[str, float]()
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and not (found.keys() == set(PODS) and found["busy"]):
+            time.sleep(1)
+            try:
+                found = query(url, asked(PODS))
+            except httpx.TransportError:  # it still starts
+                continue
+        time.sleep(3)
+        found = query(url, asked(PODS))
+        latency = query(
+            url,
+            'sum by (pod) (rate(goodserve_request_duration_seconds_sum{outcome="ok"}[1m]))'
+            ' / sum by (pod) (rate(goodserve_request_duration_seconds_count{outcome="ok"}[1m]))',
+        )
+
+    assert found["idle"] == 0
+    # Little's law of sampled depths, against the mean of all requests, bodies and answers included.
+    assert 0 < found["busy"] < 2 * latency["busy"]
+    assert found["busy"] > latency["busy"] / 20
