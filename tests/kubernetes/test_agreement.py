@@ -106,7 +106,7 @@ def test_a_pod_has_the_time_that_its_end_takes() -> None:
 
 
 def test_probes_ask_what_the_service_answers(tmp_path: Path) -> None:
-    """With a model all are 200; with an empty repository the pod lives, starts, and is not ready."""
+    """With a model all are 200; with an empty repository the pod lives, and is not ready."""
     container = only("base", "Deployment")["spec"]["template"]["spec"]["containers"][0]
     predictor = only("kserve", "InferenceService")["spec"]["predictor"]["containers"][0]
     kinds = ("startupProbe", "livenessProbe", "readinessProbe")
@@ -122,9 +122,8 @@ def test_probes_ask_what_the_service_answers(tmp_path: Path) -> None:
 
 def test_the_images_are_those_of_the_compose_file() -> None:
     """Name and version are the project's: what compose builds, with the version as its tag."""
-    version = re.findall(r'^version = "(.*)"', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)[
-        0
-    ]
+    project = (ROOT / "pyproject.toml").read_text()
+    version = re.findall(r"^version = \"(.*)\"$", project, re.MULTILINE)[0]
 
     images = {container["image"] for _, pod in pod_specs() for container in pod["containers"]}
 
