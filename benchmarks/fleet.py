@@ -94,8 +94,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             f"{found['machine']['processor']}, n = {len(times)}: mean {1e3 * times.mean():.3f} ms"
         )
         return 0
-    times = json.loads(options.times.read_text())["times_s"]
     if options.what == "plan":
+        times = json.loads(options.times.read_text())["times_s"]
         print(json.dumps(asdict(plan(times, options.rate, options.p99_ms, options.batch))))
         return 0
     for line in _checked(options):
@@ -112,7 +112,7 @@ def _measured(options: argparse.Namespace) -> dict[str, object]:
     spec = ours("one", ROOT, "--workers 1 --lane-workers 1 --lone-threads 1")
     with running(spec, sent) as server:
         times = asyncio.run(one_by_one(server.port, requests(sent), _WARM + options.count))[_WARM:]
-    machine = asdict(this_machine("benchmarks.fleet", {"ours": ROOT}))
+    machine = this_machine("benchmarks.fleet", {"ours": ROOT}).model_dump()
     return {"kind": options.kind, "machine": machine, "times_s": times}
 
 

@@ -44,8 +44,8 @@ def prometheus(folder: Path, targets: dict[str, str]) -> Iterator[str]:
     if program is None:
         pytest.skip("there is no prometheus here")
     static = [
-        {"targets": [address], "labels": {"namespace": "shop", "pod": pod}}
-        for pod, address in targets.items()
+        {"targets": [url.removeprefix("http://")], "labels": {"namespace": "shop", "pod": pod}}
+        for pod, url in targets.items()
     ]
     config = {
         "global": {"scrape_interval": "1s"},
@@ -111,7 +111,7 @@ def test_a_busy_pod_waits_and_an_idle_one_does_not(tmp_path: Path) -> None:
     with (
         running(BUNDLED_REPOSITORY, *flags) as busy,
         running(BUNDLED_REPOSITORY, *flags) as idle,
-        prometheus(tmp_path, {"busy": busy.url[7:], "idle": idle.url[7:]}) as url,
+        prometheus(tmp_path, {"busy": busy.url, "idle": idle.url}) as url,
         load(busy.url, clients=8) as waits,
     ):
         found = dict[str, float]()
@@ -122,6 +122,6 @@ def test_a_busy_pod_waits_and_an_idle_one_does_not(tmp_path: Path) -> None:
                 found = query(url, asked(PODS))
 
     assert found["idle"] == 0
-    # The callers' own clocks also see the way there and back, and their threads wait for each other.
+    # Callers' own clocks also see the way there and back, and their threads wait for each other.
     mean_s = sum(waits) / len(waits)
     assert mean_s / 5 < found["busy"] < 1.5 * mean_s
