@@ -96,7 +96,7 @@ def running(spec: Spec, probe: Message) -> Iterator[Running]:
     Raises:
         ServerError: it ended, or did not answer in time.
     """
-    port = _free_port()
+    port = free_port()
     command = [sys.executable, *(part.format(port=port) for part in spec.command)]
     with tempfile.TemporaryFile() as said:
         started = time.monotonic()
@@ -164,7 +164,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def _free_port() -> int:
+def free_port() -> int:
     """Take a port that nobody holds.
 
     Raises:

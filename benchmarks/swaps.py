@@ -32,6 +32,8 @@ from model.artifact.version import VersionId
 
 _SETTLE_S = 2.0
 _TENTH = 10
+# Of the curve of memory that is printed.
+_POINTS = 10
 _MB = 2**20
 
 
@@ -115,6 +117,9 @@ def memory_lines(memory: Sequence[int]) -> Iterator[str]:
             f"memory after {_TENTH} swaps {tenth:.1f} MB, after {len(memory) - 1} {last:.1f} MB: "
             f"{growth(memory):.3f}"
         )
+        step = max(1, (len(memory) - 1) // _POINTS)
+        curve = (f"{number}: {memory[number] / _MB:.0f}" for number in range(0, len(memory), step))
+        yield f"MB after so many swaps: {', '.join(curve)}"
 
 
 def growth(memory: Sequence[int]) -> float:

@@ -1,6 +1,7 @@
 """The composition root: the engine, the HTTP adapters before it, and the life of the process."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import (
     AbstractAsyncContextManager,
     AsyncExitStack,
@@ -47,6 +48,9 @@ from service.predict.decode import Decode
 from service.predict.loading import OpenSession
 from service.settings import Settings
 
+# Has an application answer a request, and traces it.
+Trace = Callable[[ASGIApp, Scope, Receive, Send], Awaitable[None]]
+
 
 @dataclass(frozen=True)
 class App:
@@ -59,11 +63,15 @@ class App:
     predict: PredictEndpoint
     origins: tuple[str, ...] = ()
     gate: Gate | None = None
+    tracing: Trace | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or begin and end with the process."""
         if scope["type"] == "http":
             send = numbered(scope, send)
+            if self.tracing is not None and scope["method"] == "POST":
+                await self.tracing(self._outermost, scope, receive, send)
+                return
         await self._outermost(scope, receive, send)
 
     @cached_property
@@ -121,6 +129,7 @@ def create_app(
     placement = Placement(device, lay_out(settings, device, available_cores()))
     engine = build_engine(settings, placement, metrics, open_session, decode)
     predict, explain, infer = _endpoints(settings, engine, metrics)
+    trace, close_traces = _tracing(settings)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, Any]]:
@@ -128,6 +137,8 @@ def create_app(
             if keys is not None:
                 await running.enter_async_context(keys.running())
             await running.enter_async_context(engine.running(settings.poll_interval_s))
+            if close_traces is not None:
+                running.push_async_callback(asyncio.to_thread, close_traces)
             await running.enter_async_context(_grpc(app, settings))
             yield {TURN_AWAY: predict.turn_away}
 
@@ -160,7 +171,7 @@ def create_app(
     describe_security(framework, gate)
     add_handlers(framework, {V2: write_error})
     origins = tuple(part.strip() for part in settings.cors_origins.split(",") if part.strip())
-    app = App(framework, predict, origins, gate)
+    app = App(framework, predict, origins, gate, trace)
     return app
 
 
@@ -181,6 +192,16 @@ def _grpc(app: App, settings: Settings) -> AbstractAsyncContextManager[None]:
         key=settings.ssl_keyfile or settings.ssl_certfile,
     )
     return listening(app, where)
+
+
+def _tracing(settings: Settings) -> tuple[Trace | None, Callable[[], None] | None]:
+    """Trace requests, where a collector is named; OpenTelemetry is an extra."""
+    if settings.otlp_endpoint is None:
+        return None, None
+    from service.tracing import Tracing  # noqa: PLC0415  an extra
+
+    tracing = Tracing(settings.otlp_endpoint, settings.otlp_share)
+    return tracing.traced, tracing.close
 
 
 def serving_device(settings: Settings) -> Device:

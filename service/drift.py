@@ -29,10 +29,6 @@ class Drift:
         for percentile in percentiles:
             self._bins.append(min(int(percentile * _BINS / 100), _BINS - 1))
 
-    def forget(self) -> None:
-        """Begin anew, for another version."""
-        self._bins.clear()
-
     def index(self) -> float:
         """Give the index; 0 until a tenth of the window is full."""
         bins = list(self._bins)

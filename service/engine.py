@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from model.artifact.runtime import (
 )
 from model.artifact.version import VersionId
 from service.layout import Layout
-from service.metrics import Metrics
+from service.metrics import Metrics, Refused, Sources
 from service.opened import opened_repository
 from service.predict.anytime import Depth, Early
 from service.predict.apart import run_apart
@@ -37,6 +37,7 @@ from service.predict.loading import (
 )
 from service.predict.on_demand import OnDemand
 from service.predict.predictor import Predictor
+from service.predict.refusals import Refusal
 from service.predict.trials import TrialHooks, Trials
 from service.predict.watcher import Watcher
 from service.predict.worker import Crew
@@ -128,7 +129,6 @@ def build_engine(
         loop.call_later(_GIVE_BACK_AFTER_S, loop.run_in_executor, None, release_freed_memory)
 
     lanes = Lanes(settings.max_waiting_images, settings.max_wait_s, settings.max_models, give_back)
-    metrics.watch_depth(lambda: lanes.depth)
     device, layout = placement
     opener = open_session or session_opener(device)
     parts = LaneParts(
@@ -137,6 +137,7 @@ def build_engine(
         crew=Crew(layout.lane_workers, layout.max_batch_size),
         stall_timeout_s=settings.stall_timeout_s,
         on_batch=metrics.batch,
+        on_times=metrics.batch_times,
     )
 
     sizes = RunSizes(layout.max_batch_size, layout.intra_op_threads, layout.lone_threads)
@@ -162,9 +163,20 @@ def build_engine(
     trials = Trials(repository, lanes, TrialHooks(metrics.trial_request, metrics.trial_images))
     watcher = Watcher(repository, lanes, open_lane, trials=trials, on_swap=on_swap)
     on_demand = OnDemand(repository, lanes, watcher)
+    refused = partial(refused_labels, watcher.refusals)
+    metrics.watch(Sources(lambda: lanes.depth, lanes.expected_wait_s, refused))
     health = Health(lanes, metrics.refresh)
     predictor = Predictor(lanes, on_demand, trials)
     return Engine(repository, predictor, lanes, watcher, health, on_demand, trials)
+
+
+def refused_labels(refusals: Mapping[str, Refusal]) -> set[Refused]:
+    """Give the labels of what stands refused: `active.json` itself has no version."""
+    found = set()
+    for each in refusals.values():
+        name, _, version = each.version.partition("/")
+        found.add(Refused(name, version, each.kind))
+    return found
 
 
 def _early(settings: Settings, lanes: Lanes, device: Device) -> Early | None:

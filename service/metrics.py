@@ -2,8 +2,9 @@
 
 import os
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -17,26 +18,44 @@ from prometheus_client import (
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from model.artifact.version import VersionId
-from service.drift import Drift
+from service.answer_metrics import BY_VERSION, LATENCY_BUCKETS_S, OTHER, AnswerMetrics
 from service.errors import ClientError, DeadlineError, TryLaterError
+from service.process_metrics import ProcessCollector
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 OUTCOMES = ("ok", "client_error", "try_later", "deadline", "disconnected", "server_error")
 DENIALS = ("no-key", "unknown-key", "missing-scope", "too-often")
-_LATENCY_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
-_PERCENTILE_BUCKETS = (1, 2, 5, 10, 25, 50, 75, 90, 100)
-_GOODNESS_BUCKETS = (0.5, 1, 2, 3, 4, 6, 8, 10, 12, 16, 24)
-_CONTRIBUTION_BUCKETS = (-4, -2, -1, -0.5, 0, 0.5, 1, 2, 4, 8, 16)
-# A label's values are kept until the process ends: what comes after so many shares one.
-_MOST_VERSIONS, _MOST_LAYERS, _OTHER = 32, 32, "other"
-_DRIFT_WINDOW = 1000
 MODEL_IMAGES, MODEL_RUNS = "goodserve_model_images", "goodserve_model_runs"
-_BY_VERSION = ("name", "version")
+# Requests that ended before any model was known count for none.
+NO_MODEL = ""
+_MOST_NAMES = 32
 _BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 
-class Metrics:
+class Refused(NamedTuple):
+    """A version that was to serve and does not: the labels that say so."""
+
+    name: str
+    version: str
+    reason: str
+
+
+class Sources(NamedTuple):
+    """Where gauges are read, which `Metrics.refresh` does: no request pays for them.
+
+    Attributes:
+        depth: images that wait or run.
+        wait_s: seconds that an image would wait which came now.
+        refused: the versions that do not serve.
+    """
+
+    depth: Callable[[], int] = lambda: 0
+    wait_s: Callable[[], float] = lambda: 0.0
+    refused: Callable[[], Iterable[Refused]] = tuple
+
+
+class Metrics(AnswerMetrics):
     """Counts for one process; with several workers, gathered from all of them."""
 
     def __init__(self, shared: Path | None = None) -> None:
@@ -45,6 +64,7 @@ class Metrics:
         # A series beside every counter, which no query here needs.
         disable_created_metrics()  # type: ignore[no-untyped-call]
         own = self._registry = CollectorRegistry()
+        super().__init__(own)
         self._requests = Counter(
             "goodserve_requests",
             "Requests with images by outcome",
@@ -53,23 +73,41 @@ class Metrics:
         )
         self._latency = Histogram(
             "goodserve_request_duration_seconds",
-            "Seconds from the first byte read to the answer, by outcome",
-            ["outcome"],
-            buckets=_LATENCY_BUCKETS_S,
+            "Seconds from the first byte read to the answer, by outcome and model",
+            ["outcome", "name"],
+            buckets=LATENCY_BUCKETS_S,
             registry=own,
         )
         self._batch_size = Histogram(
             "goodserve_batch_size", "Images in one run", buckets=_BATCH_BUCKETS, registry=own
         )
-        self._model_images = Counter(
-            MODEL_IMAGES, "Images in runs, by version", _BY_VERSION, registry=own
+        self._queue_wait = Histogram(
+            "goodserve_queue_wait_seconds",
+            "Seconds that the first request of a batch waited for a worker",
+            buckets=LATENCY_BUCKETS_S,
+            registry=own,
         )
-        self._model_runs = Counter(MODEL_RUNS, "Runs, by version", _BY_VERSION, registry=own)
+        self._batch_time = Histogram(
+            "goodserve_batch_duration_seconds",
+            "Seconds that a worker took for a batch, decoding included",
+            buckets=LATENCY_BUCKETS_S,
+            registry=own,
+        )
+        self._model_images = Counter(
+            MODEL_IMAGES, "Images in runs, by version", BY_VERSION, registry=own
+        )
+        self._model_runs = Counter(MODEL_RUNS, "Runs, by version", BY_VERSION, registry=own)
         self._depth = Gauge(
             "goodserve_queue_depth",
             "Images that wait or run",
             registry=own,
             multiprocess_mode="livesum",
+        )
+        self._wait = Gauge(
+            "goodserve_expected_wait_seconds",
+            "Seconds that an image would wait which came now; over --max-wait-s it is refused",
+            registry=own,
+            multiprocess_mode="livemax",
         )
         self._denied = Counter(
             "goodserve_denied",
@@ -83,67 +121,49 @@ class Metrics:
         self._active = Gauge(
             "goodserve_active_version",
             "1 for the version that serves",
-            ["name", "version"],
+            BY_VERSION,
             registry=own,
             multiprocess_mode="livemax",
         )
-        self._familiarity = Histogram(
-            "goodserve_familiarity_percentile",
-            "Percentage of the validation images that are less familiar, by version",
-            ["name", "version"],
-            buckets=_PERCENTILE_BUCKETS,
-            registry=own,
-        )
-        self._top_goodness = Histogram(
-            "goodserve_top_goodness",
-            "Goodness of the class that is answered, by version",
-            ["name", "version"],
-            buckets=_GOODNESS_BUCKETS,
-            registry=own,
-        )
-        self._contribution = Histogram(
-            "goodserve_layer_contribution",
-            "What each layer adds to that goodness, of answers with explain=true",
-            ["name", "version", "layer"],
-            buckets=_CONTRIBUTION_BUCKETS,
-            registry=own,
-        )
-        self._trial_images = Counter(
-            "goodserve_trial_images",
-            "Images that a version on trial and the active one both saw, by what came of it",
-            [*_BY_VERSION, "outcome"],
-            registry=own,
-        )
-        self._trial_latency = Histogram(
-            "goodserve_trial_duration_seconds",
-            "Seconds that a version on trial took for a request, by outcome",
-            [*_BY_VERSION, "outcome"],
-            buckets=_LATENCY_BUCKETS_S,
-            registry=own,
-        )
-        self._versions: set[VersionId] = set()
-        self._drift_index = Gauge(
-            "goodserve_drift_index",
-            "Population stability index of familiarity over the last thousand images",
+        self._refused = Gauge(
+            "goodserve_refused_version",
+            "1 for a version that was to serve and does not, by the kind of reason",
+            [*BY_VERSION, "reason"],
             registry=own,
             multiprocess_mode="livemax",
         )
-        self._drift, self._drift_of = Drift(_DRIFT_WINDOW), VersionId("none", "1")
+        self._names: set[str] = set()
+        # Found once: looking labels up takes longer than counting.
+        self._ends: dict[tuple[str, str], tuple[Counter, Histogram]] = {}
+        self._runs_of: dict[VersionId, tuple[Counter, Counter]] = {}
         self._shown: set[VersionId] = set()
-        self._read_depth: Callable[[], int] = lambda: 0
+        self._shown_refused: set[Refused] = set()
+        self._sources = Sources()
         # There from the start: a rate over a series that only just appeared misses its first count.
-        for outcome in OUTCOMES:
-            self._requests.labels(outcome)
-            self._latency.labels(outcome)
+        self._begin(NO_MODEL)
         for result in ("loaded", "refused"):
             self._swaps.labels(result)
         for reason in DENIALS:
             self._denied.labels(reason)
 
-    def request(self, outcome: str, seconds: float) -> None:
-        """Count one request with images, whatever its end."""
-        self._requests.labels(outcome).inc()
-        self._latency.labels(outcome).observe(seconds)
+    def request(self, outcome: str, seconds: float, name: str = NO_MODEL) -> None:
+        """Count one request with images, whatever its end, for the model of that name."""
+        end = self._ends.get((outcome, name))
+        if end is None:
+            self._begin(name)
+            end = self._ends[outcome, name]
+        counter, histogram = end
+        counter.inc()
+        histogram.observe(seconds)
+
+    def _begin(self, name: str) -> None:
+        """Have every outcome of a model's requests; all after the first 32 models share one."""
+        known = name in self._names or len(self._names) < _MOST_NAMES
+        if known:
+            self._names.add(name)
+        for outcome in OUTCOMES:
+            latency = self._latency.labels(outcome, name if known else OTHER)
+            self._ends[outcome, name] = self._requests.labels(outcome), latency
 
     def denied(self, reason: str) -> None:
         """Count one request that was turned away for who sent it, before it was read."""
@@ -152,8 +172,19 @@ class Metrics:
     def batch(self, version: VersionId, size: int) -> None:
         """Count one run of `size` images by a version."""
         self._batch_size.observe(size)
-        self._model_images.labels(*self._named(version)).inc(size)
-        self._model_runs.labels(*self._named(version)).inc()
+        found = self._runs_of.get(version)
+        if found is None:
+            labels = self._named(version)
+            found = self._model_images.labels(*labels), self._model_runs.labels(*labels)
+            self._runs_of[version] = found
+        images, runs = found
+        images.inc(size)
+        runs.inc()
+
+    def batch_times(self, waited_s: float, taken_s: float) -> None:
+        """Count how long the first request of a batch waited, and what the batch took."""
+        self._queue_wait.observe(waited_s)
+        self._batch_time.observe(taken_s)
 
     def runs(self) -> dict[VersionId, tuple[int, int]]:
         """Give the images and the runs that each version has been asked for since the start."""
@@ -162,63 +193,28 @@ class Metrics:
             for sample in family.samples:
                 counts = found.get(sample.name.removesuffix("_total"))
                 labels = sample.labels
-                is_count = sample.name.endswith("_total") and labels.get("version") != _OTHER
+                is_count = sample.name.endswith("_total") and labels.get("version") != OTHER
                 if counts is not None and is_count:
                     counts[VersionId(labels["name"], labels["version"])] = int(sample.value)
         runs = found[MODEL_RUNS]
         return {version: (images, runs[version]) for version, images in found[MODEL_IMAGES].items()}
 
-    def familiarity(self, version: VersionId, percentiles: Sequence[float]) -> None:
-        """Count how familiar a version found the images of one request."""
-        if version != self._drift_of:
-            self._drift.forget()
-            self._drift_of = version
-        seen = self._familiarity.labels(*self._named(version))
-        for percentile in percentiles:
-            seen.observe(percentile)
-        self._drift.note(percentiles)
-
-    def top_goodness(self, version: VersionId, goodness: Sequence[float]) -> None:
-        """Count the goodness of the class that a version answered for each image of one request."""
-        seen = self._top_goodness.labels(*self._named(version))
-        for each in goodness:
-            seen.observe(each)
-
-    def contributions(
-        self, version: VersionId, layers: Sequence[str], rows: Sequence[Sequence[float]]
-    ) -> None:
-        """Count what each layer contributed to that goodness: a row for each image."""
-        labels = self._named(version)
-        for place, layer in enumerate(layers):
-            name = layer if place < _MOST_LAYERS else _OTHER
-            seen = self._contribution.labels(*labels, name)
-            for row in rows:
-                seen.observe(row[place])
-
-    def trial_request(self, version: VersionId, outcome: str, seconds: float) -> None:
-        """Count one request that a version on trial ran."""
-        self._trial_latency.labels(*self._named(version), outcome).observe(seconds)
-
-    def trial_images(self, version: VersionId, outcome: str, count: int) -> None:
-        """Count images by whether a version on trial agrees with the active one."""
-        self._trial_images.labels(*self._named(version), outcome).inc(count)
-
-    def _named(self, version: VersionId) -> tuple[str, str]:
-        """Give a version's labels; all versions after the first 32 share one."""
-        if version not in self._versions:
-            if len(self._versions) >= _MOST_VERSIONS:
-                return _OTHER, _OTHER
-            self._versions.add(version)
-        return version.name, version.version
-
-    def watch_depth(self, depth: Callable[[], int]) -> None:
-        """Say where to ask how many images wait, which `refresh` does: no request pays for it."""
-        self._read_depth = depth
+    def watch(self, sources: Sources) -> None:
+        """Say where to read the gauges."""
+        self._sources = sources
 
     def refresh(self) -> None:
         """Take the gauges anew; another process' `render` reads what was taken here last."""
-        self._depth.set(self._read_depth())
-        self._drift_index.set(self._drift.index())
+        super().refresh()
+        self._depth.set(self._sources.depth())
+        self._wait.set(self._sources.wait_s())
+        refused = set(self._sources.refused())
+        if refused != self._shown_refused:
+            for each in self._shown_refused - refused:
+                self._refused.labels(*each).set(0)
+            for each in refused:
+                self._refused.labels(*each).set(1)
+            self._shown_refused = refused
 
     def swap(self, serving: Collection[VersionId], *, succeeded: bool) -> None:
         """Count one attempt to load a version, and say which ones answer for their models."""
@@ -227,12 +223,22 @@ class Metrics:
             self._active.labels(version.name, version.version).set(0)
         for version in serving:
             self._active.labels(version.name, version.version).set(1)
+            if version.name not in self._names:
+                self._begin(version.name)
         self._shown = set(serving)
 
     def render(self) -> bytes:
         """Write everything in Prometheus' text format."""
         self.refresh()
-        return generate_latest(self._gathered())
+        own = CollectorRegistry()
+        own.register(ProcessCollector(self._processes()))
+        return generate_latest(self._gathered()) + generate_latest(own)
+
+    def _processes(self) -> list[int]:
+        """List the service's processes, the one that started the others first."""
+        if self._shared is None:
+            return [os.getpid()]
+        return [os.getppid(), *sorted(each for each in _workers(self._shared) if _is_alive(each))]
 
     def _gathered(self) -> CollectorRegistry:
         """Give what reads the counts of all processes."""
@@ -257,10 +263,15 @@ def outcome_of(error: Exception | None) -> str:
 
 def _forget_dead_workers(folder: Path) -> None:
     """Drop the gauges of workers that are gone; what they counted stays."""
-    for path in folder.glob("gauge_live*_*.db"):
-        found = re.search(r"_(\d+)\.db$", path.name)
-        if found and not _is_alive(int(found[1])):
-            mark_process_dead(int(found[1]), str(folder))  # type: ignore[no-untyped-call]
+    for process in _workers(folder):
+        if not _is_alive(process):
+            mark_process_dead(process, str(folder))  # type: ignore[no-untyped-call]
+
+
+def _workers(folder: Path) -> set[int]:
+    """List the processes that have gauges in the workers' folder."""
+    names = (path.name for path in folder.glob("gauge_live*_*.db"))
+    return {int(found[1]) for name in names if (found := re.search(r"_(\d+)\.db$", name))}
 
 
 def _is_alive(process: int) -> bool:

@@ -8,14 +8,17 @@ from cyclopts import App
 from model.artifact.active import Active
 from model.artifact.labels import STABLE
 from model.artifact.outputs import ContractError
+from model.artifact.place import absolute
 from model.artifact.repository import ModelRepository
 from model.artifact.runtime import graph_opener, session_opener, stage_opener
 from model.artifact.version import RepositoryError, UnknownVersionError, VersionId
 from service import labels_command, provenance_command, transfer_command, upkeep_command
 from service.app import serving_device
+from service.asked_service import said_of
 from service.predict.anytime import Early
 from service.predict.loading import Further, RunSizes, load_version
 from service.repository_flags import Name, Repository, Version, repository_at, repository_to_change
+from service.running import records_folder
 from service.settings import Settings
 
 app = App(name="models", help="Look at the versions of a repository and switch between them.")
@@ -62,9 +65,12 @@ def _labels(state: Active | None, version: VersionId) -> list[str]:
 
 @app.command(name="show")
 def show_model(version: Version, /, *, repository: Repository = None) -> None:
-    """Print one version's manifest."""
-    manifest = repository_at(repository).manifest(VersionId.parse(version))
+    """Print one version's manifest, and on stderr what running services say of it."""
+    found, wanted = repository_at(repository), VersionId.parse(version)
+    manifest = found.manifest(wanted)
     print(json.dumps(manifest.model_dump(mode="json", exclude={"golden"}), indent=2))
+    for line in said_of(wanted, absolute(found.place), records_folder()):
+        print(f"goodserve: {line}", file=sys.stderr)
 
 
 @app.command(name="verify")

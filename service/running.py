@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 log = logging.getLogger("goodserve")
 
@@ -24,9 +25,21 @@ def records_folder() -> Path:
     return Path(tempfile.gettempdir()) / f"goodserve-{os.geteuid()}"
 
 
+class Service(NamedTuple):
+    """A service of this user that is running.
+
+    Attributes:
+        repository: that it serves.
+        url: where it answers; None where that is not known.
+    """
+
+    repository: str
+    url: str | None
+
+
 @contextmanager
-def recorded(repository: str, folder: Path) -> Iterator[None]:
-    """Say for as long as the block lasts that a repository is served.
+def recorded(repository: str, folder: Path, url: str | None = None) -> Iterator[None]:
+    """Say for as long as the block lasts that a repository is served, and where.
 
     A service that cannot say so serves all the same: its users then name the repository.
     """
@@ -41,7 +54,7 @@ def recorded(repository: str, folder: Path) -> Iterator[None]:
         return
     with file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        file.write(repository)
+        file.write(f"{repository}\n{url or ''}")
         file.flush()
         try:
             yield
@@ -51,12 +64,18 @@ def recorded(repository: str, folder: Path) -> Iterator[None]:
 
 def served_repositories(folder: Path) -> list[str]:
     """List the repositories that this user's running services serve, each once."""
+    return list(dict.fromkeys(each.repository for each in running_services(folder)))
+
+
+def running_services(folder: Path) -> list[Service]:
+    """List this user's running services."""
     try:
         _check_own(folder)
         found = [_read(path) for path in sorted(folder.iterdir())]
     except OSError:
         return []
-    return list(dict.fromkeys(filter(None, found)))
+    lines = [each.split("\n") for each in found if each]
+    return [Service(each[0], each[1] or None) for each in lines if len(each) > 1 and each[0]]
 
 
 def _read(path: Path) -> str | None:

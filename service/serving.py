@@ -64,7 +64,7 @@ def serve(settings: Settings) -> None:
     repository = absolute(settings.repository)
     with (
         tempfile.TemporaryDirectory(prefix="goodserve-metrics-") as folder,
-        recorded(repository, records_folder()),
+        recorded(repository, records_folder(), _url(settings)),
     ):
         if layout.processes > 1:
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
@@ -75,6 +75,15 @@ def serve(settings: Settings) -> None:
                 uvicorn.run(APP, host=settings.host, port=settings.port, **options(settings))
             else:
                 asyncio.run(_by_several(settings, layout.processes))
+
+
+def _url(settings: Settings) -> str | None:
+    """Say where this machine reaches the service; None where the system chooses the port."""
+    if not settings.port:
+        return None
+    host = "127.0.0.1" if settings.host in {"0.0.0.0", "::"} else settings.host  # noqa: S104
+    scheme = "http" if settings.ssl_certfile is None else "https"
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{settings.port}"
 
 
 def _admin_port(settings: Settings) -> AbstractContextManager[None]:

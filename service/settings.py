@@ -170,6 +170,15 @@ class Settings(BaseSettings):
         description="percentage points that a new version may be less accurate than the one before "
         "it, on the images which that one kept; by default any",
     )
+    otlp_endpoint: str | None = Field(
+        None,
+        pattern="^https?://",
+        description="URL of an OpenTelemetry collector, for example http://collector:4318, which "
+        "gets traces by OTLP; by default there are none",
+    )
+    otlp_share: float = Field(
+        1.0, ge=0, le=1, description="part of the requests without a traceparent that is traced"
+    )
     log_format: Literal["text", "json"] = Field(
         "text", description="lines for people, or an object per line for programs"
     )
@@ -207,6 +216,12 @@ class Settings(BaseSettings):
                 "grpc_port needs grpcio, which is not installed: pip install 'goodserve[grpc]'"
             )
             raise ValueError(message)
+        if self.otlp_endpoint is not None and not _has_otlp():
+            message = (
+                "otlp_endpoint needs OpenTelemetry, which is not installed: "
+                "pip install 'goodserve[otel]'"
+            )
+            raise ValueError(message)
         if self.read_timeout_s >= self.shutdown_grace_s:
             message = (
                 f"read_timeout_s {self.read_timeout_s:g} is not under shutdown_grace_s "
@@ -214,3 +229,10 @@ class Settings(BaseSettings):
             )
             raise ValueError(message)
         return self
+
+
+def _has_otlp() -> bool:
+    try:
+        return find_spec("opentelemetry.exporter.otlp.proto.http") is not None
+    except ModuleNotFoundError:  # not even the package above it
+        return False

@@ -80,7 +80,7 @@ RENAMED = set(
         (ROOT / "training" / "settings" / "sections.py").read_text(),
     )
 )
-METRICS = (ROOT / "service" / "metrics.py").read_text()
+METRICS = "".join(path.read_text() for path in (ROOT / "service").glob("*metrics.py"))
 
 
 def faults(text: str) -> list[str]:

@@ -75,6 +75,7 @@ def fit(  # noqa: PLR0913  each is a flag
     publish: str | None = None,
     name: str | None = None,
     activate: bool | None = None,
+    sign: Path | None = None,
     data_options: Annotated[DataOptions, _section("Data", 1)] = _DATA,
     network: Annotated[NetworkSettings, _section("Network", 2)] = _NETWORK,
     objective: Annotated[ObjectiveFlags, _section("Objective", 3)] = _OBJECTIVE,
@@ -98,6 +99,7 @@ def fit(  # noqa: PLR0913  each is a flag
         name: Name of the model; by default the data's kind or folder.
         activate: Serve the published version at once; by default so, unless it has other classes
             than the active one of its name, or is less accurate.
+        sign: File of the private key to sign the published version with.
         data_options: How the data are split and augmented.
         network: Its shape.
         objective: The local loss.
@@ -108,7 +110,7 @@ def fit(  # noqa: PLR0913  each is a flag
 
     flags = _given(data, objective, data_options, network, optimiser, machine)
     flags |= {} if preset is None else {"preset": preset}
-    publication = None if publish is None else Publication(publish, name, activate)
+    publication = None if publish is None else Publication(publish, name, activate, sign)
     commands.fit(FitRequest(run, flags, config, resume, quiet, publication, log))
 
 

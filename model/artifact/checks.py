@@ -6,7 +6,14 @@ from numpy.typing import NDArray
 from model.artifact.anytime import PASSED
 from model.artifact.image import Pixels
 from model.artifact.manifest import Manifest
-from model.artifact.outputs import CONTRIBUTIONS, ContractError, Scores, Session, Stage
+from model.artifact.outputs import (
+    CONTRIBUTIONS,
+    AnswersError,
+    ContractError,
+    Scores,
+    Session,
+    Stage,
+)
 
 # How far a golden score may lie from the stored one, as a part of the largest score: another
 # processor or batch size adds in another order.
@@ -35,7 +42,7 @@ def check_answers(manifest: Manifest, session: Session) -> None:
     _check_sums(scores, contributions)
     if not np.allclose(probabilities.sum(axis=1), 1, atol=1e-4):
         message = "the probabilities of a golden input do not sum to 1"
-        raise ContractError(message)
+        raise AnswersError(message)
 
 
 def check_stages(pixels: Pixels, session: Session, prefix: Stage, suffix: Stage) -> float:
@@ -89,7 +96,7 @@ def _check_scores(scores: Scores, expected: NDArray[np.float64]) -> None:
             f"golden inputs do not reproduce: a score is off by {worst:.3g}, the limit is "
             f"{limit:.3g}; the model is not the one that was exported"
         )
-        raise ContractError(message)
+        raise AnswersError(message)
 
 
 def _check_sums(scores: Scores, contributions: Scores) -> None:
@@ -97,4 +104,4 @@ def _check_sums(scores: Scores, contributions: Scores) -> None:
     limit = SUM_TOLERANCE * np.abs(contributions).sum(axis=1) + np.finfo(np.float32).tiny
     if not (off <= limit).all():
         message = f"contributions do not sum to the score: off by up to {float(off.max()):.3g}"
-        raise ContractError(message)
+        raise AnswersError(message)

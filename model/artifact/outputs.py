@@ -25,7 +25,20 @@ DType = Literal["uint8", "float32", "float16", "int8", "int32", "int64", "bool"]
 
 
 class ContractError(Exception):
-    """A model is not what its manifest or the contract says; the message tells where."""
+    """A model is not what its manifest or the contract says; the message tells where.
+
+    ContractError
+    ├── AnswersError  its answers to the golden inputs are not those that it was exported with
+    └── FloorError    it is less accurate than the version before it, by more than is allowed
+    """
+
+
+class AnswersError(ContractError):
+    """The answers to the golden inputs are not those that the model was exported with."""
+
+
+class FloorError(ContractError):
+    """A version is less accurate than the one before it, by more than is allowed."""
 
 
 class Frozen(BaseModel):

@@ -33,6 +33,9 @@ class Readout(NamedTuple):
 class ForwardForwardBlock(nn.Module):
     """Standardised input, 3 x 3 convolution, batch norm or none, ReLU; read as class goodness.
 
+    A layer of two convolutions has the last three twice, and one goodness: its own setting, which
+    arXiv 2606.09928 does not know.
+
     No gradient enters or leaves: the input is detached, and so is what is passed on.
 
     Source: arXiv 2606.09928; mean goodness and the detached normalisation between layers
@@ -43,11 +46,13 @@ class ForwardForwardBlock(nn.Module):
         """Draw the initial weights from `generator` alone."""
         super().__init__()
         self.spec = spec
-        self.conv = nn.Conv2d(spec.in_channels, spec.channels, 3, padding=1, bias=False)
-        # Convolution first, assignment second: a seed means its weights in this order.
-        nn.init.kaiming_normal_(self.conv.weight, generator=generator)
-        has_norm, standardises = spec.activity_norm == "batch", spec.readout == "standardised"
-        self.norm = nn.BatchNorm2d(spec.channels) if has_norm else nn.Identity()
+        # Convolutions first, assignment second: a seed means its weights in this order.
+        given = spec.in_channels
+        if spec.convolutions == 2:  # noqa: PLR2004  the inner one and the outer one
+            self.inner_conv, self.inner_norm = _convolution(given, spec, generator)
+            given = spec.channels
+        self.conv, self.norm = _convolution(given, spec, generator)
+        standardises = spec.readout == "standardised"
         self.goodness_norm = (
             nn.BatchNorm1d(spec.num_channel_regions, affine=False)
             if standardises
@@ -80,9 +85,17 @@ class ForwardForwardBlock(nn.Module):
             standardised: Tensor = self.input_norm(x)
         return standardised
 
+    def convolved(self) -> list[tuple[nn.Conv2d, nn.Module]]:
+        """List each convolution with the norm behind it, the inner one first."""
+        outer = (self.conv, self.norm)
+        is_double = self.spec.convolutions == 2  # noqa: PLR2004
+        return [(self.inner_conv, self.inner_norm), outer] if is_double else [outer]
+
     def activity(self, prepared: Tensor) -> Tensor:
-        """Convolve, normalise, rectify: `(N, C, H', W')`, at least 0."""
-        return F.relu(self.norm(self.conv(prepared)))
+        """Convolve, normalise, rectify, once or twice: `(N, C, H', W')`, at least 0."""
+        for conv, norm in self.convolved():
+            prepared = F.relu(norm(conv(prepared)))
+        return prepared
 
     def read(self, activity: Tensor) -> Readout:
         """Score the classes by this layer alone.
@@ -148,3 +161,13 @@ class ForwardForwardBlock(nn.Module):
         if self.spec.concatenates:
             return torch.cat([passed, prepared.to(passed.dtype)], dim=1)
         return passed + prepared if self.spec.has_shortcut else passed
+
+
+def _convolution(
+    in_channels: int, spec: BlockSpec, generator: torch.Generator
+) -> tuple[nn.Conv2d, nn.Module]:
+    """Draw a convolution, and make the norm behind it."""
+    conv = nn.Conv2d(in_channels, spec.channels, 3, padding=1, bias=False)
+    nn.init.kaiming_normal_(conv.weight, generator=generator)
+    has_norm = spec.activity_norm == "batch"
+    return conv, nn.BatchNorm2d(spec.channels) if has_norm else nn.Identity()

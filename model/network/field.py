@@ -32,6 +32,7 @@ def receptive_fields(spec: NetworkSpec) -> list[Field]:
         if block.starts_stage:
             field = Field(field.size + field.step, 2 * field.step, field.start)
         # A 3 x 3 convolution reaches one position further to each side.
-        field = Field(field.size + 2 * field.step, field.step, field.start - field.step)
+        for _ in range(block.convolutions):
+            field = Field(field.size + 2 * field.step, field.step, field.start - field.step)
         fields.append(field)
     return fields

@@ -29,6 +29,7 @@ class Call(NamedTuple):
         params: of the query.
         files: images; one is sent as it is, several as a form.
         accept: the media type that is wanted.
+        routing_key: by which the caller is drawn for trials.
     """
 
     method: str
@@ -36,10 +37,14 @@ class Call(NamedTuple):
     params: tuple[tuple[str, str], ...] = ()
     files: tuple[bytes, ...] = ()
     accept: str = JSON
+    routing_key: str | None = None
 
     def keywords(self) -> dict[str, Any]:
         """Say the rest as httpx takes it."""
         given: dict[str, Any] = {"headers": {"Accept": self.accept}}
+        if self.routing_key is not None:
+            # As bytes: httpx sends text as ASCII alone.
+            given["headers"]["X-Routing-Key"] = self.routing_key.encode()
         if self.params:
             given["params"] = httpx.QueryParams(self.params)
         if len(self.files) == 1:
@@ -58,7 +63,8 @@ MODELS, READY = Call("GET", "/models"), Call("GET", "/health/ready")
 
 def predict_call(files: Sequence[bytes], options: PredictOptions) -> Call:
     """Ask for classes."""
-    return Call("POST", _path("predict", options), _params(options), tuple(files))
+    path, params = _path("predict", options), _params(options)
+    return Call("POST", path, params, tuple(files), routing_key=options.get("routing_key"))
 
 
 def explain_call(file: bytes, options: ExplainOptions) -> Call:

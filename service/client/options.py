@@ -14,6 +14,8 @@ class PredictOptions(TypedDict, total=False):
         explain: whether to say what each layer contributed.
         confidence: over 0, at most 1: also give the set of classes that holds the true one so
             often.
+        routing_key: any text, such as a user's name: with the same one the same version answers
+            while another one is on trial.
     """
 
     model: str | None
@@ -21,6 +23,7 @@ class PredictOptions(TypedDict, total=False):
     top_k: int
     explain: bool
     confidence: float | None
+    routing_key: str | None
 
 
 class ExplainOptions(TypedDict, total=False):

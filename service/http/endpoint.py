@@ -118,20 +118,26 @@ class Endpoint(ABC):
         try:
             answer = await self.reply(scope, receive)
         except asyncio.CancelledError:
-            self.metrics.request("disconnected", time.perf_counter() - started)
+            self._count("disconnected", started, scope)
             return
         except ServiceError as caught:
             error = caught
         except Exception as caught:  # a bug of ours, and this caller must not wait for ever
             log.exception("answering a request failed")
             error = caught
-        self.metrics.request(outcome_of(error), time.perf_counter() - started)
+        self._count(outcome_of(error), started, scope)
         if answer is not None:
             await _send(send, answer)
         elif error is not None:
             if isinstance(error, BusyError):
                 scope["extensions"][REFUSED] = True
             await _respond(error, self.write_error)(scope, receive, send)
+
+    def _count(self, outcome: str, started: float, scope: Scope) -> None:
+        """Tell the metrics how a request ended, and for which model."""
+        # Of the loaded ones alone: a caller who makes names up makes no series.
+        name = self.predictor.answering(scope.get("path_params", {}).get("name"))
+        self.metrics.request(outcome, time.perf_counter() - started, name)
 
     def turn_away(self) -> Response | None:
         """Refuse a request of which nothing is known yet, if too much waits already."""

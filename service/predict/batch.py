@@ -11,6 +11,7 @@ from typing import Any
 from model.artifact.image import Pixels
 from service.logs import REQUEST_ID
 from service.predict.evidence import Question
+from service.timeline import TIMELINE, Timeline
 
 
 def fitting(sizes: Sequence[int], limit: int, idle_workers: int = 1) -> int:
@@ -54,6 +55,8 @@ class Job:
         pixels: `(n, H, W, 3)`, uint8, as sent or once decoded.
         question: what to take apart; None: nothing.
         request_id: of the caller's request, for the log.
+        queued_at: when it began to wait, in seconds of the lane's clock.
+        timeline: of the caller's request, where it is traced.
     """
 
     files: Sequence[bytes]
@@ -64,6 +67,8 @@ class Job:
     pixels: Pixels | None = None
     question: Question | None = None
     request_id: str = field(default_factory=REQUEST_ID.get)
+    queued_at: float = 0.0
+    timeline: Timeline | None = field(default_factory=TIMELINE.get)
 
 
 class JobQueue:

@@ -4,7 +4,7 @@ import logging
 
 from model.artifact.holdout import HOLDOUT_FILE, Holdout, Labels, unpack
 from model.artifact.image import Pixels
-from model.artifact.outputs import PROBABILITIES, SCORES, ContractError
+from model.artifact.outputs import PROBABILITIES, SCORES, FloorError
 from model.artifact.repository import ModelRepository
 from model.artifact.version import RepositoryError, VersionId
 from service.predict.loading import LoadedVersion
@@ -33,7 +33,7 @@ def check_floor(
         batch_size: images in one run.
 
     Raises:
-        ContractError: it gets fewer right.
+        FloorError: it gets fewer right.
     """
     if int(loaded.id.version) <= int(before.version):
         return
@@ -52,7 +52,7 @@ def check_floor(
     refusal = objection(old.holdout, correct, points)
     if refusal is not None:
         message = f"{loaded.id} {refusal} that {before} kept"
-        raise ContractError(message)
+        raise FloorError(message)
 
 
 def objection(before: Holdout, correct: int, points: float) -> str | None:

@@ -40,6 +40,8 @@ class LaneParts:
         crew: how many workers, and what they have in common.
         stall_timeout_s: seconds after which a batch in hand counts as hung.
         on_batch: hears the version and the number of images of each run.
+        on_times: hears of each batch how many seconds its first request waited, and how many
+            the batch took.
     """
 
     decode: Decode
@@ -47,6 +49,7 @@ class LaneParts:
     crew: Crew
     stall_timeout_s: float
     on_batch: Callable[[VersionId, int], None] = lambda _version, _size: None
+    on_times: Callable[[float, float], None] = lambda _waited_s, _taken_s: None
 
 
 class Lane:
@@ -73,7 +76,8 @@ class Lane:
         self._is_retired = False
         self._is_closed = False
         on_batch = partial(parts.on_batch, self.id)
-        hooks = Hooks(parts.decode, weakly(self._decode_aside), weakly(self._deliver), on_batch)
+        decode_aside, deliver = weakly(self._decode_aside), weakly(self._deliver)
+        hooks = Hooks(parts.decode, decode_aside, deliver, on_batch, parts.on_times)
         self._clock = parts.crew.clock
         self._workers = [
             Worker(version, self._queue, hooks, parts.crew) for _ in range(parts.crew.num_workers)
@@ -191,6 +195,9 @@ class Lane:
             raise _given_up(self.id)
         self._unanswered.add(job)
         self._depth += job.size
+        job.queued_at = self._clock()
+        if job.timeline is not None:
+            job.timeline.model = str(self.id)
         try:
             self._queue.put(job)
             return await job.future
@@ -267,6 +274,7 @@ class Lane:
         except ServiceError as error:
             self._deliver([(job, error)])
         else:
+            job.queued_at = self._clock()
             self._queue.put(job)
 
 

@@ -1,13 +1,17 @@
 """Models that are loaded when a request first names them."""
 
 import asyncio
+import logging
+from collections.abc import Coroutine
 
 from model.artifact.active import Active
 from model.artifact.repository import ModelRepository
 from model.artifact.version import RepositoryError, VersionId
-from service.errors import ConflictError, NotFoundError
+from service.errors import ConflictError, DeadlineError, NotFoundError, NotReadyError
 from service.predict.lanes import Lanes, Wanted
 from service.predict.watcher import Watcher
+
+log = logging.getLogger("goodserve")
 
 
 class OnDemand:
@@ -18,9 +22,14 @@ class OnDemand:
         self._repository = repository
         self._lanes = lanes
         self._watcher = watcher
+        self._loads: dict[str, asyncio.Task[str | None]] = {}
 
-    async def ensure(self, wanted: Wanted) -> Wanted:
+    async def ensure(self, wanted: Wanted, timeout_s: float | None = None) -> Wanted:
         """Wait until a lane answers for a model.
+
+        Args:
+            wanted: the model.
+            timeout_s: seconds that the caller will wait; the model is loaded even if it leaves.
 
         Returns:
             The same with a label's version in its place.
@@ -28,6 +37,8 @@ class OnDemand:
         Raises:
             NotFoundError: there is no such model, or no such version or label of it.
             ConflictError: the version was refused.
+            DeadlineError: the model was not loaded in time.
+            NotReadyError: the repository cannot be read just now.
         """
         if wanted.label is not None:
             wanted = await self._resolved(wanted.name, wanted.label)
@@ -38,20 +49,37 @@ class OnDemand:
             return wanted  # nothing is served yet, which leasing says
         version, state = await asyncio.to_thread(self.find, name, wanted.version)
         if wanted.version is not None:
-            refused = await self._watcher.load(version)
+            refused = await self._loaded(str(version), self._watcher.load(version), timeout_s)
         else:
             assert state is not None  # noqa: S101  it says which version is active
-            refused = await self._watcher.bring_up(state, name)
+            refused = await self._loaded(name, self._watcher.bring_up(state, name), timeout_s)
         if refused is not None:
             detail = f"{version} was refused: {refused}"
             raise ConflictError("version-refused", detail)
         return wanted
+
+    async def _loaded(
+        self, of: str, load: Coroutine[None, None, str | None], timeout_s: float | None
+    ) -> str | None:
+        """Load a model once for all who wait for it, and after the last of them has left."""
+        if of in self._loads:
+            load.close()
+        else:
+            self._loads[of] = asyncio.create_task(load)
+            self._loads[of].add_done_callback(lambda _: self._loads.pop(of))
+        loading = self._loads[of]
+        await asyncio.wait({loading}, timeout=timeout_s)
+        if not loading.done():
+            detail = "the deadline passed while the model was loaded, which goes on"
+            raise DeadlineError("deadline-passed", detail)
+        return loading.result()
 
     async def _resolved(self, name: str | None, label: str) -> Wanted:
         """Put a label's version in its place.
 
         Raises:
             NotFoundError: it names none.
+            NotReadyError: the repository cannot be read just now.
         """
         state = self._watcher.state
         version = state.resolve(name, label) if state is not None else None
@@ -59,7 +87,7 @@ class OnDemand:
             try:
                 state = await asyncio.to_thread(self._repository.state)
             except RepositoryError as error:
-                raise NotFoundError("unknown-model", str(error)) from error
+                raise _unreadable(error) from error
             version = state.resolve(name, label) if state is not None else None
         if version is None:
             of = "the default model" if name is None else repr(name)
@@ -74,12 +102,13 @@ class OnDemand:
 
         Raises:
             NotFoundError: there is no such model, or no such version of it.
+            NotReadyError: the repository cannot be read just now.
         """
         try:
             state = self._repository.state()
             known = {each for each in self._repository.versions() if each.name == name}
         except RepositoryError as error:
-            raise NotFoundError("unknown-model", str(error)) from error
+            raise _unreadable(error) from error
         active = state.of(name) if state is not None else None
         named = active if version is None else VersionId(name, version)
         if named is None:
@@ -90,3 +119,10 @@ class OnDemand:
             detail = f"there is no version {named}; GET /models lists those there are"
             raise NotFoundError("unknown-model", detail)
         return named, state
+
+
+def _unreadable(error: RepositoryError) -> NotReadyError:
+    """Tell the log why models cannot be looked up, and callers that they cannot."""
+    log.error("models cannot be looked up: %s", error)
+    detail = "models that are not loaded cannot be looked up just now; the log says why"
+    return NotReadyError("not-ready", detail)

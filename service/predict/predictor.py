@@ -59,6 +59,13 @@ class Predictor:
         """
         self._lanes.check_wait(images=1)
 
+    def answering(self, name: str | None) -> str:
+        """Name the model that answers for a name, or where none is given; "": none does."""
+        lane = self._lanes.of(ANY if name is None else Wanted(name))
+        if lane is not None:
+            return lane.id.name
+        return next((each.id.name for each in self._lanes.open if each.id.name == name), "")
+
     @asynccontextmanager
     async def leased(
         self, images: int, wanted: Wanted = ANY, *, timeout_s: float | None = None
@@ -74,7 +81,10 @@ class Predictor:
             ServiceError: nothing answers for that model, or not in time.
         """
         if self._on_demand is not None and wanted != ANY:
-            wanted = await self._on_demand.ensure(wanted)
+            before = time.monotonic()
+            wanted = await self._on_demand.ensure(wanted, timeout_s)
+            if timeout_s is not None:
+                timeout_s = max(0.0, timeout_s - (time.monotonic() - before))
         lane = self._lanes.lease(images, timeout_s, wanted)
         try:
             yield lane

@@ -5,12 +5,32 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
+from model.artifact.outputs import AnswersError, ContractError, FloorError
+from model.artifact.version import BrokenVersionError, RepositoryError, UnknownVersionError
+
 log = logging.getLogger("goodserve")
 
 Signature = tuple[str | None, ...]
 
 # Retry transient failures (for example GPU out of memory) even if no file changed.
 RETRY_S = 30.0
+
+
+# The kind of a reason, by the error: the first that fits.
+_KINDS: tuple[tuple[type[Exception], str], ...] = (
+    (UnknownVersionError, "missing"),
+    (BrokenVersionError, "damaged"),
+    (RepositoryError, "repository"),
+    (FloorError, "less-accurate"),
+    (AnswersError, "answers"),
+    (ContractError, "contract"),
+    (TimeoutError, "too-slow"),
+)
+
+
+def kind_of(error: Exception) -> str:
+    """Name the kind of reason why a version does not serve, as the metrics do."""
+    return next((kind for type_, kind in _KINDS if isinstance(error, type_)), "failed")
 
 
 @dataclass(frozen=True)
@@ -20,6 +40,7 @@ class Refusal:
     Attributes:
         version: its name, or the file that names it.
         reason: for people.
+        kind: of reason, one of a few words, for the metrics.
         signature: the state of its files; another one is worth another try.
         retry_at: when to try again all the same, in seconds of the clock.
     """
@@ -28,6 +49,7 @@ class Refusal:
     reason: str
     signature: Signature
     retry_at: float
+    kind: str = "failed"
 
 
 class Refusals(Mapping[str, Refusal]):

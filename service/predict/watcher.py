@@ -13,7 +13,7 @@ from model.artifact.repository import ACTIVE_FILE, ModelRepository
 from model.artifact.version import RepositoryError, VersionId
 from service.predict.lane import Lane
 from service.predict.lanes import Lanes, Wanted
-from service.predict.refusals import RETRY_S, Refusal, Refusals, Signature
+from service.predict.refusals import RETRY_S, Refusal, Refusals, Signature, kind_of
 from service.predict.trials import Trials
 
 log = logging.getLogger("goodserve")
@@ -90,7 +90,7 @@ class Watcher:
         except RepositoryError as error:
             signature = await asyncio.to_thread(self._signature, None)
             if self.refusals.is_worth_a_try(ACTIVE_FILE, signature):
-                self._refuse(ACTIVE_FILE, ACTIVE_FILE, str(error), signature)
+                self._refuse(ACTIVE_FILE, ACTIVE_FILE, (kind_of(error), str(error)), signature)
                 self._on_swap(False)  # noqa: FBT003  a callback
             return
         self._forget_refusal(ACTIVE_FILE)
@@ -230,16 +230,17 @@ class Watcher:
         try:
             lane = await self._open_lane(wanted, before)
         except (RepositoryError, ContractError) as error:
-            self._refuse(of, str(wanted), str(error), signature)
+            self._refuse(of, str(wanted), (kind_of(error), str(error)), signature)
             return None
-        except TimeoutError:
+        except TimeoutError as error:
             # A thread is busy with it until the process ends: one is enough for the same files.
             reason = "it was not loaded in time, and is not tried again until its files change"
-            self._refuse(of, str(wanted), reason, signature, math.inf)
+            self._refuse(of, str(wanted), (kind_of(error), reason), signature, math.inf)
             return None
         except Exception as error:  # whatever it is, the old version goes on serving
             log.exception("loading %s failed", wanted)
-            self._refuse(of, str(wanted), f"loading failed: {error!r}", signature)
+            why = kind_of(error), f"loading failed: {error!r}"
+            self._refuse(of, str(wanted), why, signature)
             return None
         finally:
             self.loading.discard(wanted)
@@ -250,13 +251,13 @@ class Watcher:
         self,
         of: str,
         version: str,
-        reason: str,
+        why: tuple[str, str],
         signature: Signature,
         retry_s: float = RETRY_S,
     ) -> None:
         lane = self._lanes.of(Wanted(of)) or self._lanes.active
-        self._lanes.why_none = reason
-        refusal = Refusal(version, reason, signature, self._clock() + retry_s)
+        kind, self._lanes.why_none = why
+        refusal = Refusal(version, why[1], signature, self._clock() + retry_s, kind)
         self.refusals.refuse(of, refusal, lane.id if lane is not None else None)
 
     def _forget_refusal(self, of: str) -> None:

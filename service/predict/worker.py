@@ -16,6 +16,7 @@ from service.predict.batch import Job, JobQueue
 from service.predict.decode import Decode, LargePictureError
 from service.predict.evidence import TakenApart
 from service.predict.loading import LoadedVersion
+from service.timeline import note_batch, note_decode, note_queue, note_run
 
 log = logging.getLogger("goodserve")
 
@@ -38,12 +39,14 @@ class Hooks:
         decode_aside: takes a job with a large picture, which comes back to the queue decoded.
         deliver: takes a batch's outcomes, one per job.
         on_batch: hears the number of images of each run.
+        on_times: hears how many seconds the first job of a batch waited, and the batch took.
     """
 
     decode: Decode
     decode_aside: Callable[[Job], None]
     deliver: Deliver
     on_batch: Callable[[int], None]
+    on_times: Callable[[float, float], None] = lambda _waited_s, _taken_s: None
 
 
 @dataclass(frozen=True)
@@ -98,11 +101,16 @@ class Worker:
         while (jobs := self._queue.take(self._crew.max_batch_size)) is not None:
             started = self.busy_since = self._crew.clock()
             outcomes = self._answered(self._in_time(jobs, started))
+            # Before they are answered: then their requests end.
+            note_batch((job for job, _ in outcomes), started, self._crew.clock)
             self._hooks.deliver(outcomes)
             self.busy_since = None
             # Only what was answered here took the time: not what was late or is decoded aside.
             images = sum(job.size for job, _ in outcomes)
-            self._note_pace(self._crew.clock() - started, images)
+            taken_s = self._crew.clock() - started
+            self._note_pace(taken_s, images)
+            if jobs:
+                self._hooks.on_times(started - jobs[0].queued_at, taken_s)
 
     def _in_time(self, jobs: Sequence[Job], now: float) -> list[Job]:
         """Drop the jobs whose deadline has passed before they cost a run."""
@@ -125,6 +133,7 @@ class Worker:
         outcomes: list[tuple[Job, Outcome]] = []
         ready: list[tuple[Job, Pixels]] = []
         for job in jobs:
+            note_queue(job, self.busy_since or job.queued_at)
             try:
                 pixels = job.pixels
                 if pixels is None:
@@ -143,11 +152,13 @@ class Worker:
     def _explained(self, job: Job, pixels: Pixels) -> tuple[Job, Outcome]:
         """Answer a job and take its scores apart."""
         explainer, question = self._version.explainer, job.question
+        began_s = self._crew.clock()
         assert explainer is not None  # noqa: S101  the lane refused it otherwise
         assert question is not None  # noqa: S101  the caller made sure
         try:
             self._hooks.on_batch(len(pixels))
             found = explainer.answer(pixels, question)
+            note_run([job], began_s, self._crew.clock)
         except Exception:  # onnxruntime's own errors share no public base
             log.exception("taking %d images apart failed", len(pixels))
             return job, self._failed("a run failed")
@@ -161,8 +172,10 @@ class Worker:
         # One that asks is enough for the batch: L x K floats an image, less than a second run.
         asked = _EXPLAINED if any(job.explain for job, _ in ready) else _PLAIN
         wanted = (*asked, *self._version.also)
+        began_s = self._crew.clock()
         try:
             outputs = self._inferred(batch, wanted)
+            note_run((job for job, _ in ready), began_s, self._crew.clock)
         except Exception:  # onnxruntime's own errors share no public base
             log.exception("a run of %d images failed", len(batch))
             if len(ready) > 1:  # only the guilty one may get the error, so each runs alone
@@ -205,8 +218,9 @@ def decoded(decode: Decode, job: Job, version: LoadedVersion, *, quick: bool) ->
         ServiceError: a file is bad, or we have a bug, which is logged and never the caller's.
     """
     height, width, _ = version.shape
+    began_s = time.monotonic()
     try:
-        return decode(job.files, height, width, quick=quick)
+        pixels = decode(job.files, height, width, quick=quick)
     except (LargePictureError, ServiceError):
         raise
     except Exception as error:
@@ -214,3 +228,5 @@ def decoded(decode: Decode, job: Job, version: LoadedVersion, *, quick: bool) ->
         log.exception(message, extra={"request_id": job.request_id})
         detail = "the service failed to decode the image; its log says why"
         raise OurFaultError("unexpected", detail) from error
+    note_decode(job, began_s, within="batch" if quick else "")
+    return pixels

@@ -31,16 +31,15 @@ def test_images_that_are_all_strange_have() -> None:
 
 
 def test_too_few_answers_say_nothing() -> None:
-    """Under a tenth of the window, and after another version came, the index is 0."""
+    """Under a tenth of the window the index is 0."""
     drift = Drift(1000)
     drift.note([1.0] * 99)
     few = drift.index()
-    drift.note([1.0])
-    enough = drift.index()
-    drift.forget()
 
-    assert few == drift.index() == 0
-    assert enough > 1
+    drift.note([1.0])
+
+    assert few == 0
+    assert drift.index() > 1
 
 
 def test_old_answers_are_forgotten() -> None:
@@ -77,7 +76,7 @@ def test_shifted_images_raise_the_index_of_a_running_service(
 
 def index(text: str) -> float:
     """Read the gauge."""
-    found = re.search(r"^goodserve_drift_index (\S+)$", text, re.MULTILINE)
+    found = re.search(r"^goodserve_drift_index{.*} (\S+)$", text, re.MULTILINE)
     assert found is not None
     return float(found[1])
 

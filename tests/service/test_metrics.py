@@ -1,12 +1,14 @@
 """What the metrics say of goodness, and that no caller or publisher makes them grow for ever."""
 
+import os
 import re
+import time
 from pathlib import Path
 
 import pytest
 
 from model.artifact.version import VersionId
-from service.metrics import Metrics
+from service.metrics import Metrics, Refused, Sources
 from tests.pictures import coloured, encoded
 from tests.service.models import app_on, filled_repository, served
 from tests.trained import SmallModel
@@ -83,3 +85,62 @@ def test_layers_beyond_many_share_a_label() -> None:
         r"^goodserve_layer_contribution_count\{.*\}", metrics.render().decode(), re.MULTILINE
     )
     assert len(found) == 33
+
+
+def test_each_version_has_an_index_of_drift() -> None:
+    """Requests for two models take turns, and neither makes the other's begin anew."""
+    metrics = Metrics()
+    even, low = VersionId("even", "1"), VersionId("low", "1")
+
+    for number in range(200):
+        metrics.familiarity(even, [number / 2])
+        metrics.familiarity(low, [1.0])
+
+    text = metrics.render().decode()
+    assert value(text, 'goodserve_drift_index{name="even",version="1"}') < 0.05
+    assert value(text, 'goodserve_drift_index{name="low",version="1"}') > 1
+
+
+def test_latency_is_counted_by_outcome_and_model() -> None:
+    """Every outcome of a model that serves is there from the start; models after many share one."""
+    metrics = Metrics()
+    metrics.swap([VersionId("colours", "1")], succeeded=True)
+
+    for number in range(40):
+        metrics.request("ok", 0.002, f"model{number}")
+    metrics.request("server_error", 3.0, "colours")
+
+    text, count = metrics.render().decode(), "goodserve_request_duration_seconds_count"
+    assert value(text, f'{count}{{name="colours",outcome="server_error"}}') == 1
+    assert value(text, f'{count}{{name="colours",outcome="deadline"}}') == 0
+    assert value(text, f'{count}{{name="model0",outcome="ok"}}') == 1
+    assert value(text, f'{count}{{name="other",outcome="ok"}}') == 10
+    assert value(text, 'goodserve_requests_total{outcome="ok"}') == 40
+
+
+def test_a_refused_version_is_shown_as_long_as_it_is_refused() -> None:
+    """By the kind of reason; afterwards 0."""
+    metrics, refused = Metrics(), [Refused("colours", "2", "answers")]
+    metrics.watch(Sources(depth=lambda: 3, wait_s=lambda: 0.5, refused=lambda: refused))
+    name = 'goodserve_refused_version{name="colours",reason="answers",version="2"}'
+
+    before = value(metrics.render().decode(), name)
+    refused.clear()
+    text = metrics.render().decode()
+
+    assert (before, value(text, name)) == (1, 0)
+    assert value(text, "goodserve_queue_depth") == 3
+    assert value(text, "goodserve_expected_wait_seconds") == 0.5
+
+
+def test_the_process_is_measured() -> None:
+    """CPU, memory and files of this one, by the names that Prometheus' libraries have."""
+    text = Metrics().render().decode()
+
+    # With that of the processes which the tests started and which have ended.
+    cpu_s = sum(os.times()[:4])
+    assert value(text, "process_cpu_seconds_total") == pytest.approx(cpu_s, abs=1)
+    assert value(text, "process_resident_memory_bytes") > 20e6
+    assert 0 < value(text, "process_open_fds") < value(text, "process_max_fds")
+    assert value(text, "process_start_time_seconds") < time.time() + 1
+    assert value(text, "goodserve_processes") == 1

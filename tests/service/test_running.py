@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from service.running import recorded, served_repositories
+from service.running import Service, recorded, running_services, served_repositories
 from tests.conftest import ROOT
 
 SERVE_AND_DIE = """
@@ -28,6 +28,14 @@ def test_what_is_served_is_seen_while_it_is_served(tmp_path: Path) -> None:
         assert served_repositories(folder) == ["/models"]
 
     assert served_repositories(folder) == []
+
+
+def test_services_say_where_they_answer(tmp_path: Path) -> None:
+    """Or that they do not know; two of them may serve one repository."""
+    with recorded("/models", tmp_path / "a", "http://127.0.0.1:8000"):
+        assert running_services(tmp_path / "a") == [Service("/models", "http://127.0.0.1:8000")]
+    with recorded("/models", tmp_path / "b"):
+        assert running_services(tmp_path / "b") == [Service("/models", None)]
 
 
 def test_a_killed_service_is_not_believed(tmp_path: Path) -> None:

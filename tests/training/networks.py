@@ -14,9 +14,11 @@ from training.parallel.group import ALONE, Group
 from training.settings.sections import ObjectiveSettings, OptimiserSettings
 
 
-def network(seed: int = 0, assignment: AssignmentKind = "learnable") -> ForwardForwardNetwork:
+def network(
+    seed: int = 0, assignment: AssignmentKind = "learnable", **rule: Any
+) -> ForwardForwardNetwork:
     """Make a network of three layers."""
-    spec = NetworkSpec(16, 16, 4, (6, 6, 8), (3,), 2, shortcut=True, assignment=assignment)
+    spec = NetworkSpec(16, 16, 4, (6, 6, 8), (3,), 2, shortcut=True, assignment=assignment, **rule)
     return ForwardForwardNetwork(spec, seed).train()
 
 

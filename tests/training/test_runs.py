@@ -11,6 +11,8 @@ import pytest
 import torch
 
 from model.artifact.repository import ModelRepository
+from model.artifact.signing import TrustedKeys, write_new_key
+from model.artifact.version import VersionId
 from tests.pictures import write_folder
 from tests.training.processes import wait_for_an_epoch
 from training.__main__ import main
@@ -128,8 +130,13 @@ def test_fit_publishes_in_one_go(tmp_path: Path) -> None:
     data = write_folder(tmp_path / "My Photos", per_class=12)
     repository = tmp_path / "repository"
 
+    public = write_new_key(tmp_path / "key")
+
     arguments = ["fit", f"folder:{data}", "--run", str(tmp_path / "run"), *FOLDER_FLAGS]
-    status = main([*arguments, "--publish", str(repository)])
+    signed = ["--sign", str(tmp_path / "key")]
+    status = main([*arguments, "--publish", str(repository), *signed])
 
     assert status == 0
-    assert str(ModelRepository(repository).active()) == "my-photos/1"
+    trusting = ModelRepository(repository, TrustedKeys.read(public))
+    assert str(trusting.active()) == "my-photos/1"
+    assert trusting.read(VersionId("my-photos", "1")).manifest.labels

@@ -119,14 +119,15 @@ def end_to_end_optimizer(
 ) -> torch.optim.Optimizer:
     """Give the whole network an AdamW: as the layers' own, only the convolutions decay."""
     layers = network.layers()
+    convolved = [pair for block in layers for pair in block.convolved()]
     groups = [
         {
-            "params": [block.conv.weight for block in layers],
+            "params": [conv.weight for conv, _ in convolved],
             "weight_decay": settings.weight_decay,
             "rate": 1.0,
         },
         {
-            "params": [p for block in layers for p in block.norm.parameters()],
+            "params": [p for _, norm in convolved for p in norm.parameters()],
             "weight_decay": 0.0,
             "rate": 1.0,
         },

@@ -11,6 +11,7 @@ from training.settings.sections import NetworkSettings, merged
 Rule = Literal["local", "backpropagation"]
 
 FULL, UNIFORM, BACKPROPAGATION = "full", "uniform layer weights", "backpropagation"
+TWO = "two-convolution layers"
 _TEACHING = "cross_entropy"
 
 
@@ -98,6 +99,10 @@ def _changes(settings: FitSettings) -> dict[str, tuple[dict[str, Any], str]]:
     changes["without shortcuts"] = (
         {"network": {"shortcut": False}},
         "" if has_shortcut(network) else "no layer has one: none keeps the width within a stage",
+    )
+    changes[TWO] = (
+        {"network": {"convolutions": 2}},
+        "a layer has two already" if network.convolutions > 1 else "",
     )
     stops = any(part < 1 for part in settings.optimiser.freeze_after)
     changes["without freezing"] = (

@@ -22,12 +22,13 @@ _SMALL_GRID = 4
 
 
 def can_fuse(block: ForwardForwardBlock, x: Tensor) -> bool:
-    """Tell whether the fused pass holds: on a CPU, batch norm, means over regions of one size."""
+    """Tell whether the fused pass holds: one convolution and norm, on a CPU, even regions."""
     height, width = x.shape[-2:]
     down, across = block.spec.regions
     is_even = height % down == 0 and width % across == 0
     has_norm = isinstance(block.norm, nn.BatchNorm2d)
-    return x.device.type == "cpu" and is_even and has_norm and block.spec.reads_means
+    is_single = block.spec.convolutions == 1
+    return x.device.type == "cpu" and is_even and has_norm and is_single and block.spec.reads_means
 
 
 def fused_pass(block: ForwardForwardBlock, prepared: Tensor) -> tuple[Tensor, Tensor]:
@@ -60,14 +61,20 @@ def frozen_activity(block: ForwardForwardBlock, prepared: Tensor) -> Tensor:
     Returns:
         `(N, C, H, W)`, of the input's dtype, without a gradient.
     """
-    norm, weight = block.norm, block.conv.weight
     with torch.no_grad():
-        if not isinstance(norm, nn.BatchNorm2d):
-            return F.conv2d(prepared, weight.to(prepared.dtype), padding=1).relu_()
-        factor = norm.weight * (norm.get_buffer("running_var") + norm.eps).rsqrt()
-        shift = norm.bias - norm.get_buffer("running_mean") * factor
-        folded = (weight * factor[:, None, None, None]).to(prepared.dtype)
-        return F.conv2d(prepared, folded, shift.to(prepared.dtype), padding=1).relu_()
+        for conv, norm in block.convolved():
+            prepared = _folded(prepared, conv.weight, norm)
+    return prepared
+
+
+def _folded(x: Tensor, weight: Tensor, norm: nn.Module) -> Tensor:
+    """Convolve with the norm's running statistics folded into the weights, and rectify."""
+    if not isinstance(norm, nn.BatchNorm2d):
+        return F.conv2d(x, weight.to(x.dtype), padding=1).relu_()
+    factor = norm.weight * (norm.get_buffer("running_var") + norm.eps).rsqrt()
+    shift = norm.bias - norm.get_buffer("running_mean") * factor
+    folded = (weight * factor[:, None, None, None]).to(x.dtype)
+    return F.conv2d(x, folded, shift.to(x.dtype), padding=1).relu_()
 
 
 class _Convolution(torch.autograd.Function):

@@ -14,17 +14,19 @@ from training.settings.values import Schedule
 def layer_optimizer(
     block: ForwardForwardBlock, settings: OptimiserSettings
 ) -> torch.optim.Optimizer:
-    """Give a layer an AdamW: only the convolution decays, only assignment and scale are faster.
+    """Give a layer an AdamW: only convolutions decay, only assignment and scale are faster.
 
     A fixed assignment has no parameters, so there is nothing to learn there; likewise a plain
     readout's scale, and where there is no norm.
     """
     scale = [block.scale] if isinstance(block.scale, nn.Parameter) else []
     fast = [*scale, *block.assignment.parameters()]
+    convolutions = [conv.weight for conv, _ in block.convolved()]
+    norms = [parameter for _, norm in block.convolved() for parameter in norm.parameters()]
     groups = [
-        {"params": [block.conv.weight], "weight_decay": settings.weight_decay, "rate": 1.0},
+        {"params": convolutions, "weight_decay": settings.weight_decay, "rate": 1.0},
         # Decay would pull norms to silence and the assignment to undecided: both are not wanted.
-        {"params": list(block.norm.parameters()), "weight_decay": 0.0, "rate": 1.0},
+        {"params": norms, "weight_decay": 0.0, "rate": 1.0},
         {"params": fast, "weight_decay": 0.0, "rate": settings.assignment_rate},
     ]
     groups = [group for group in groups if group["params"]]

@@ -13,7 +13,7 @@ from training.settings.initial import MODEL_FILE
 
 _BATCH_NORM_EPSILON = 1e-5
 # What makes a layer's activity; how it is read belongs to the classes that it was read for.
-PARTS = ("conv.", "norm.", "input_norm.")
+PARTS = ("conv.", "norm.", "inner_conv.", "inner_norm.", "input_norm.")
 
 
 @dataclass(frozen=True)

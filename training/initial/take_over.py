@@ -34,7 +34,7 @@ def take_over(
         How many layers were taken over.
 
     Raises:
-        ConfigError: none fits, or fewer than are to be frozen.
+        ConfigError: none fits, or fewer than are to be frozen, or what is folded would learn on.
     """
     network.set_pixel_statistics(trained.pixel_mean, trained.pixel_deviation)
     fitting = _fitting(network, trained)
@@ -45,6 +45,12 @@ def take_over(
     for block, layer in zip(network.layers()[:fitting], trained.layers, strict=False):
         block.load_state_dict(layer, strict=False)
     if trained.is_folded:
+        if network.spec.convolutions > 1 and freeze < fitting:
+            message = (
+                "layers of two convolutions go on learning from a run alone, not from a published "
+                "version, in which their norms are folded; freeze them, or name the run"
+            )
+            raise ConfigError(message)
         _unfold(network, images.first(_LOOKED_AT), range(freeze, fitting))
     return fitting
 

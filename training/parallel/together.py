@@ -89,9 +89,10 @@ class Together:
         next block's whole pass to arrive in.
         """
         moved = [p for p in block.parameters() if p.grad is not None]
-        # Only the convolution's gradient is of the own images; the others are whole already, and
+        # Only a convolution's gradient is of the own images; the others are whole already, and
         # their mean is taken, so that rounding on unlike machines moves no process away.
-        shares = [1 if parameter is block.conv.weight else self.size for parameter in moved]
+        own = {id(conv.weight) for conv, _ in block.convolved()}
+        shares = [1 if id(parameter) in own else self.size for parameter in moved]
         gradients = [p.grad for p in moved if p.grad is not None]
         total = torch.cat([g.flatten() / s for g, s in zip(gradients, shares, strict=True)])
         with answered():

@@ -27,16 +27,22 @@ class LayeredGraph:
         self._constants = {tensor.name: tensor for tensor in graph.initializer}
         values = (*graph.input, *graph.output, *graph.value_info)
         self._types = {value.name: value.type.tensor_type for value in values}
-        self.convolutions = [node for node in graph.node if node.op_type == "Conv"]
-        self._scores, self._weights = self._weighed_scores()
+        convolutions = [node for node in graph.node if node.op_type == "Conv"]
+        self._scores, self._weights = self._weighed_scores(len(convolutions))
+        # One of each layer, or two.
+        each = len(convolutions) // len(self._scores)
+        self.convolutions = [
+            convolutions[first : first + each] for first in range(0, len(convolutions), each)
+        ]
 
     def multiply_adds(self) -> list[int]:
-        """Count what each layer's convolution costs for one image."""
-        return [
-            math.prod(self._constants[conv.input[1]].dims)
-            * math.prod(int(axis) for axis in self.spec(conv.output[0]).shape[2:])
-            for conv in self.convolutions
-        ]
+        """Count what each layer's convolutions cost for one image."""
+        return [sum(map(self._multiply_adds, layer)) for layer in self.convolutions]
+
+    def _multiply_adds(self, conv: NodeProto) -> int:
+        positions = [int(axis) for axis in self.spec(conv.output[0]).shape[2:]]
+        weights = [int(axis) for axis in self._constants[conv.input[1]].dims]
+        return math.prod(weights + positions)
 
     def spec(self, tensor: str) -> TensorSpec:
         """Describe a tensor by its dtype and shape; its first axis is the batch."""
@@ -84,7 +90,7 @@ class LayeredGraph:
         ).SerializeToString()
         return content
 
-    def _weighed_scores(self) -> tuple[list[str], NDArray[np.float32]]:
+    def _weighed_scores(self, convolutions: int) -> tuple[list[str], NDArray[np.float32]]:
         """Name each layer's scaled goodness, `(N, 1, K)`, and give the weights `(L, 1)`."""
         factors = self._makers[CONTRIBUTIONS].input if CONTRIBUTIONS in self._makers else ()
         stacks = [self._makers[name] for name in factors if name in self._makers]
@@ -94,9 +100,10 @@ class LayeredGraph:
             message = f"contributions are made of {found}, not of layers as an export has them"
             raise ExportError(message)
         scores = list(stacks[0].input)
-        if not len(scores) == len(self.convolutions) == weights[0].dims[0]:
+        fits = scores and convolutions in {len(scores), 2 * len(scores)}
+        if not (fits and len(scores) == weights[0].dims[0]):
             message = (
-                f"{len(self.convolutions)} convolutions, {len(scores)} layers' scores and weights "
+                f"{convolutions} convolutions, {len(scores)} layers' scores and weights "
                 f"{tuple(weights[0].dims)} do not fit; export the model anew"
             )
             raise ExportError(message)

@@ -45,7 +45,7 @@ def split(model: bytes, prefix_layers: int | None = None) -> Stages:
         message = f"a prefix of {chosen} layers of {layers} leaves nothing to stop before"
         raise ExportError(message)
     # The convolution's own input: pooled, it is a quarter of what the layer before gives.
-    between = graph.convolutions[chosen].input[0]
+    between = graph.convolutions[chosen][0].input[0]
     prefix = graph.cut(slice(chosen), (INPUT_NAME, INPUT_NAME), (between, PASSED))
     suffix = graph.cut(slice(chosen, None), (between, PASSED))
     passed = graph.spec(between).model_copy(update={"name": PASSED})

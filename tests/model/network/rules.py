@@ -18,6 +18,7 @@ rules = st.builds(
     squared=st.booleans(),
     readout=st.sampled_from(["standardised", "plain", "mean"]),
     assignment_temperature=st.sampled_from([0.1, 1.0, 10.0]),
+    convolutions=st.sampled_from([1, 2]),
 )
 
 

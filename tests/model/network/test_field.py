@@ -19,9 +19,9 @@ def test_the_fields_of_the_bundled_shape() -> None:
 
 
 @pytest.mark.parametrize("pool_before", [(), (2,), (1, 3), (2, 3, 4)])
-@pytest.mark.parametrize("size", [(24, 40), (32, 16)])
+@pytest.mark.parametrize(("size", "convolutions"), [((24, 40), 1), ((32, 16), 1), ((48, 64), 2)])
 def test_a_position_depends_on_its_field_alone(
-    pool_before: tuple[int, ...], size: tuple[int, int]
+    pool_before: tuple[int, ...], size: tuple[int, int], convolutions: int
 ) -> None:
     """By the gradient: with average pooling every pixel of the field counts, and none outside."""
     widths = (3, 3, 3, 3)
@@ -34,6 +34,7 @@ def test_a_position_depends_on_its_field_alone(
         shortcut=True,
         assignment="fixed",
         stage_pooling="average",
+        convolutions=convolutions,
     )
     pixels = torch.zeros((1, 3, *size), requires_grad=True)
 
@@ -56,7 +57,10 @@ def linear_activity(
     for block in network.layers()[: layer + 1]:
         if block.spec.starts_stage:
             x = torch.nn.functional.avg_pool2d(x, 2)
-        convolved = torch.nn.functional.conv2d(x, torch.ones_like(block.conv.weight), padding=1)
+        convolved = x
+        for conv, _ in block.convolved():
+            kernels = torch.ones_like(conv.weight)
+            convolved = torch.nn.functional.conv2d(convolved, kernels, padding=1)
         x = convolved + x if block.spec.has_shortcut else convolved
     return x
 

@@ -146,8 +146,8 @@ def test_metrics_count_what_happens(client: httpx.Client) -> None:
     assert metric(client, bad + '"client_error"}') == before[1] + 2
     assert metric(client, "goodserve_batch_size_count") > 0
     duration = "goodserve_request_duration_seconds_count"
-    assert metric(client, duration + '{outcome="ok"}') >= before[0] + 1
-    assert metric(client, duration + '{outcome="client_error"}') >= before[1] + 2
+    assert metric(client, duration + '{name="colours",outcome="ok"}') >= before[0] + 1
+    assert metric(client, duration + '{name="colours",outcome="client_error"}') >= before[1] + 2
     assert metric(client, duration + '{outcome="server_error"}') == 0
     assert "_created" not in client.get("/metrics").text
     assert metric(client, "goodserve_queue_depth") == 0

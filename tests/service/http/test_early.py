@@ -85,7 +85,9 @@ def test_an_early_answer_does_not_say_how_familiar_an_image_is(client: httpx.Cli
         assert (each["conformal_set"] is None) == (each["layers_used"] == 2)
         assert each["settled_at"]["index"] < each["layers_used"]
     text = client.get("/metrics").text
-    assert "goodserve_drift_index 0.0" in text
+    assert "goodserve_drift_index{" not in text
+    early = sum(each["layers_used"] == 2 for each in found)
+    assert f'goodserve_early_images_total{{name="cifar10",version="2"}} {early}.0' in text
     assert 'goodserve_top_goodness_count{name="cifar10",version="2"} 24.0' in text
 
 

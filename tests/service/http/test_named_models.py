@@ -52,6 +52,24 @@ def until(condition: Callable[[], Any]) -> None:
         time.sleep(0.02)
 
 
+def test_a_repository_that_cannot_be_read_is_told_to_the_log_alone(
+    client: httpx.Client, repository: ModelRepository, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What is loaded answers on; the rest is a 503 that does not tell where the models lie."""
+    assert answered(client, "/predict") == "a/1"
+    (repository.root / "active.json").write_text("{")
+
+    for path in ("/models/b/predict", "/models/b/labels/night/predict"):
+        answer = client.post(path, content=PICTURE)
+        assert answer.status_code == 503
+        assert answer.json()["type"].endswith("not-ready")
+        assert "Retry-After" in answer.headers
+        assert str(repository.root) not in answer.text
+        assert "active.json" not in answer.text
+    assert answered(client, "/predict") == "a/1"
+    assert "models cannot be looked up: active.json cannot be read" in caplog.text
+
+
 def test_a_name_and_a_version_are_named_by_the_path(client: httpx.Client) -> None:
     """Without a name the default model answers; a version need not be active."""
     assert answered(client, "/predict") == "a/1"
@@ -122,6 +140,11 @@ def test_a_bad_model_blocks_no_other(client: httpx.Client, repository: ModelRepo
     assert answered(client, "/predict") == "a/1"
     metrics = client.get("/metrics").text
     assert 'goodserve_swaps_total{result="refused"} 1.0' in metrics
+    assert 'goodserve_refused_version{name="b",reason="damaged",version="2"} 1.0' in metrics
+    seconds = "goodserve_request_duration_seconds_count"
+    assert f'{seconds}{{name="b",outcome="client_error"}} 0.0' in metrics
+    assert f'{seconds}{{name="b",outcome="ok"}} 1.0' in metrics
+    assert f'{seconds}{{name="",outcome="client_error"}} 3.0' in metrics
 
 
 def test_many_who_name_a_cold_model_load_it_once(client: httpx.Client) -> None:

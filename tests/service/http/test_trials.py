@@ -14,6 +14,7 @@ from model.artifact.labels import Canary
 from model.artifact.repository import ModelRepository
 from model.artifact.version import VersionId
 from service.app import create_app
+from service.client import Client
 from service.settings import Settings
 from tests.pictures import coloured, encoded
 from tests.service.fakes import FakeSession, fake_manifest, fake_repository
@@ -104,6 +105,22 @@ def test_a_part_of_the_callers_gets_the_version_on_trial(tmp_path: Path) -> None
         assert {asked(client, **{"X-Model-Version": "1"}) for _ in range(10)} == {"1"}
         assert asked(client, **{"X-Model-Version": "canary"}) == "2"
         assert asked(client, **{"X-Model-Version": "stable"}) == "1"
+
+
+def test_the_client_sends_its_routing_key(tmp_path: Path) -> None:
+    """With the same one the same version answers, whatever letters it has."""
+    repository = fake_repository(tmp_path, versions=2)
+    begin(repository, percent=50)
+    with serving(tmp_path) as http:
+        until(lambda: state(http, "2") == "serving")
+        with Client(str(http.base_url)) as client:
+            by_caller = {
+                n: {client.predict(PICTURE, routing_key=f"Zoë {n}").model.version for _ in range(3)}
+                for n in range(20)
+            }
+
+    assert all(len(versions) == 1 for versions in by_caller.values())
+    assert {"1", "2"} == set().union(*by_caller.values())
 
 
 def test_labels_stand_in_the_path(tmp_path: Path) -> None:

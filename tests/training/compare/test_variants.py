@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.training.compare.settings import fit_settings
-from training.compare.variants import BACKPROPAGATION, FULL, Plan, plan
+from training.compare.variants import BACKPROPAGATION, FULL, TWO, Plan, plan
 from training.settings.fit import flat
 
 
@@ -23,6 +23,7 @@ def planned(**changes: Any) -> Plan:
         ("fixed partition", {"assignment"}),
         ("without shortcuts", {"shortcut"}),
         ("without freezing", {"freeze_after"}),
+        (TWO, {"convolutions"}),
         (BACKPROPAGATION, {"freeze_after"}),
         (FULL, set()),
     ],
@@ -43,6 +44,7 @@ def test_a_variant_differs_in_one_thing(name: str, differs: set[str]) -> None:
         ({"shortcut": False}, "without shortcuts", "no layer has one"),
         ({"freeze_after": ()}, "without freezing", "no layer stops early"),
         ({"assignment": "fixed"}, "fixed partition", "fixed already"),
+        ({"convolutions": 2}, TWO, "has two already"),
         ({"entropy_weight": 0}, "without entropy", "0 already"),
     ],
 )

@@ -104,7 +104,13 @@ def test_uneven_regions_are_left_to_autograd() -> None:
 
 
 @pytest.mark.parametrize(
-    "rule", [{"activity_norm": "none"}, {"pooling": (0.9, 0.1, 0.0)}, {"squared": True}]
+    "rule",
+    [
+        {"activity_norm": "none"},
+        {"pooling": (0.9, 0.1, 0.0)},
+        {"squared": True},
+        {"convolutions": 2},
+    ],
 )
 def test_other_rules_are_left_to_autograd(rule: dict[str, Any]) -> None:
     """The short backward pass holds for batch norm and for means alone."""
@@ -136,3 +142,15 @@ def test_a_frozen_block_gives_what_it_gives_in_evaluation() -> None:
     torch.testing.assert_close(found, made.eval().activity(images((8, 8))).detach())
     after: dict[str, Any] = made.state_dict()
     assert all(torch.equal(value, after[name]) for name, value in before.items())
+
+
+def test_two_convolutions_are_both_folded() -> None:
+    """A frozen layer gives what it gives in evaluation, by the running statistics of both norms."""
+    spec = dataclasses.replace(block().spec, convolutions=2)
+    made = ForwardForwardBlock(spec, torch.Generator().manual_seed(0)).train()
+    made.activity(images((8, 8)))
+
+    folded = frozen_activity(made, images((8, 8)))
+
+    torch.testing.assert_close(folded, made.eval().activity(images((8, 8))))
+    assert len(made.convolved()) == 2

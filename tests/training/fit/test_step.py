@@ -32,10 +32,11 @@ def _keep(found: dict[str, torch.Tensor], name: str, parameter: torch.Tensor) ->
     found[name] = parameter.grad.clone()
 
 
+@pytest.mark.parametrize("convolutions", [1, 2])
 @pytest.mark.parametrize("perturbed", [1, 2])
-def test_a_later_layers_loss_changes_no_earlier_gradient(perturbed: int) -> None:
+def test_a_later_layers_loss_changes_no_earlier_gradient(perturbed: int, convolutions: int) -> None:
     """Perturb one layer's loss: its own gradients change, no earlier layer's do by a bit."""
-    calm, perturbed_network = network(), network()
+    calm, perturbed_network = (network(convolutions=convolutions) for _ in range(2))
     with torch.no_grad():
         for parameter in perturbed_network.layers()[perturbed].assignment.parameters():
             parameter.add_(torch.randn(parameter.shape))
@@ -50,6 +51,20 @@ def test_a_later_layers_loss_changes_no_earlier_gradient(perturbed: int) -> None
         assert before[layer].keys() == after[layer].keys()
         assert all(torch.equal(before[layer][n], after[layer][n]) for n in before[layer])
     assert not torch.equal(before[perturbed]["conv.weight"], after[perturbed]["conv.weight"])
+
+
+def test_two_convolutions_learn_from_their_layers_one_loss() -> None:
+    """Both of each layer move in a step."""
+    double = network(convolutions=2)
+    before = {name: value.clone() for name, value in double.named_parameters()}
+
+    learner(double).step(*batch(), AT)
+
+    moved = {n for n, value in double.named_parameters() if not torch.equal(value, before[n])}
+    for layer in range(3):
+        assert f"blocks.{layer}.conv.weight" in moved
+        assert f"blocks.{layer}.inner_conv.weight" in moved
+        assert f"blocks.{layer}.inner_norm.weight" in moved
 
 
 def test_a_loss_on_the_last_layer_reaches_only_the_last_layer() -> None:
@@ -98,9 +113,10 @@ def test_a_resumed_optimizer_takes_the_same_step() -> None:
     assert all(torch.equal(mine, theirs) for mine, theirs in pairs)
 
 
-def test_only_the_convolution_decays() -> None:
+@pytest.mark.parametrize("convolutions", [1, 2])
+def test_only_convolutions_decay(convolutions: int) -> None:
     """A step with decay and one without differ in the convolutions, and nowhere else by a bit."""
-    plain, decayed = network(), network()
+    plain, decayed = (network(convolutions=convolutions) for _ in range(2))
     before = {name: value.clone() for name, value in plain.named_parameters()}
 
     learner(plain, weight_decay=0.0).step(*batch(), AT)

@@ -42,10 +42,23 @@ def test_the_parts_of_a_trained_network_give_the_whole(
     assert worst <= SUM_TOLERANCE
 
 
+@pytest.mark.parametrize("convolutions", [1, 2])
 @pytest.mark.parametrize("prefix_layers", [1, 2, 3])
-def test_a_network_with_shortcuts_is_cut_between_any_two_layers(prefix_layers: int) -> None:
-    """A shortcut stays within its layer, so that it never crosses the cut."""
-    spec = NetworkSpec(12, 12, 4, (6, 6, 6, 8), (3,), 2, shortcut=True, assignment="learnable")
+def test_a_network_with_shortcuts_is_cut_between_any_two_layers(
+    prefix_layers: int, convolutions: int
+) -> None:
+    """A shortcut stays within its layer, so that it never crosses the cut; two convolutions too."""
+    spec = NetworkSpec(
+        12,
+        12,
+        4,
+        (6, 6, 6, 8),
+        (3,),
+        2,
+        shortcut=True,
+        assignment="learnable",
+        convolutions=convolutions,
+    )
     model = to_onnx(ForwardForwardNetwork(spec, 0))
 
     stages = split(model, prefix_layers)

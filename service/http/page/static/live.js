@@ -46,11 +46,14 @@ export function difference(earlier, later, seconds) {
 
 function bucketsOf(samples, grown) {
   const bucket = /^goodserve_request_duration_seconds_bucket\{.*le="([^"]*)"/;
-  return [...samples.keys()]
-    .filter((name) => name.includes('outcome="ok"') && bucket.test(name))
-    .map((name) => ({ name, limit: bucket.exec(name)[1] }))
-    .map(({ name, limit }) => [limit === "+Inf" ? Infinity : Number(limit), grown(name)])
-    .sort(([first], [second]) => first - second);
+  const counts = new Map(); // by limit, of all models together
+  for (const name of samples.keys()) {
+    if (!name.includes('outcome="ok"') || !bucket.test(name)) continue;
+    const text = bucket.exec(name)[1];
+    const limit = text === "+Inf" ? Infinity : Number(text);
+    counts.set(limit, (counts.get(limit) ?? 0) + grown(name));
+  }
+  return [...counts].sort(([first], [second]) => first - second);
 }
 
 // Estimates a quantile in seconds from cumulative counts per limit, as Prometheus does: evenly

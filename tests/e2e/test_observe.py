@@ -1,0 +1,149 @@
+"""Metrics, alerts and dashboard, asked of a real Prometheus over a real service at work."""
+
+import math
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from benchmarks.dashboard import NEEDS_GPU, queries
+from benchmarks.observed import pictures, watched
+from benchmarks.prometheus import Prometheus, is_here
+from benchmarks.servers import Running
+from tests.conftest import ROOT
+from tests.e2e.test_server import workers_of
+
+pytestmark = pytest.mark.skipif(not is_here(), reason="there is no Prometheus here")
+
+OBSERVE = ROOT / "docker" / "observe"
+TRAFFIC_S = 20
+# The alerts of which nothing is left to ask when the comparison is taken away.
+OPERATOR = re.compile(r"\s(?:>|==|unless|and)\s")
+
+
+@pytest.fixture(scope="module")
+def observed(
+    real_data: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Running, Prometheus]]:
+    """Serve the bundled model to callers with real images, scraped once a second."""
+    files = pictures(real_data / "cifar-10-batches-bin" / "test_batch.bin")
+    with watched(tmp_path_factory.mktemp("observed"), files) as (server, prometheus):
+        prometheus.wait_for("goodserve_refused_version == 1")
+        time.sleep(TRAFFIC_S)
+        yield server, prometheus
+
+
+@pytest.mark.parametrize("what", ["config", "rules"])
+def test_configuration_and_rules_are_sound(what: str) -> None:
+    """As promtool says."""
+    file = {"config": "prometheus.yml", "rules": "alerts.yml"}[what]
+
+    found = subprocess.run(
+        ["promtool", "check", what, OBSERVE / file], capture_output=True, text=True, check=False
+    )
+
+    assert found.returncode == 0, found.stdout + found.stderr
+
+
+def test_every_alert_fires_and_is_quiet_where_it_should_be() -> None:
+    """Promtool's unit tests pass, and there are two for every alert."""
+    alerts = set(re.findall(r"- alert: (\w+)", (OBSERVE / "alerts.yml").read_text()))
+    tests = re.findall(r"- name: (\w+) (fires|is quiet)", (OBSERVE / "alerts_test.yml").read_text())
+
+    found = subprocess.run(
+        ["promtool", "test", "rules", OBSERVE / "alerts_test.yml"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert found.returncode == 0, found.stdout + found.stderr
+    assert set(tests) == {(name, end) for name in alerts for end in ("fires", "is quiet")}
+
+
+def test_every_query_of_the_dashboard_has_data(observed: tuple[Running, Prometheus]) -> None:
+    """At least one series with a number; those that need a GPU alone have none."""
+    _, prometheus = observed
+
+    silent = {
+        query.panel
+        for query in queries("15s")
+        if not any(math.isfinite(value) for value in prometheus.values(query.expr))
+    }
+
+    assert silent == set(NEEDS_GPU)
+
+
+def test_every_alert_is_evaluated_on_data(observed: tuple[Running, Prometheus]) -> None:
+    """Prometheus finds no fault with a rule, and what each one compares has numbers."""
+    _, prometheus = observed
+    rules = prometheus.rules()
+
+    unsound = {rule["name"]: rule["lastError"] for rule in rules if rule["health"] != "ok"}
+    silent = {rule["name"] for rule in rules if not prometheus.values(left_side(rule["query"]))}
+
+    assert unsound == {}
+    # There are none without a failure or a comparison that fails: promtool's tests make them.
+    assert silent <= {"GoodserveTrialFails"}
+    assert len(rules) > 15
+
+
+def left_side(expr: str) -> str:
+    """Give what an alert compares: all before the last comparison outside of brackets."""
+    inner = re.fullmatch(r"absent\((.*)\)", expr)
+    if inner is not None:
+        return inner[1]
+    depths, depth = [], 0
+    for letter in expr:
+        depth += (letter in "({[") - (letter in ")}]")
+        depths.append(depth)
+    starts = [found.start() for found in OPERATOR.finditer(expr) if depths[found.start()] == 0]
+    return expr[: starts[0]]
+
+
+def test_what_happens_is_counted(observed: tuple[Running, Prometheus]) -> None:
+    """A refused version by its reason, early answers, a trial, every outcome that there was."""
+    _, prometheus = observed
+    refused = prometheus.query("goodserve_refused_version == 1")[0]["metric"]
+
+    pending = prometheus.wait_for('ALERTS{alertname="GoodserveVersionRefused"}')
+
+    assert (refused["name"], refused["version"], refused["reason"]) == ("cifar10", "3", "answers")
+    assert pending
+    for expr in (
+        "sum(goodserve_early_images_total)",
+        'sum(goodserve_trial_images_total{outcome="agreed"})',
+        'sum(goodserve_request_duration_seconds_count{outcome="ok",name="cifar10"})',
+        'sum(goodserve_request_duration_seconds_count{outcome="client_error",name=""})',
+        "sum(goodserve_queue_wait_seconds_count)",
+        "rate(process_cpu_seconds_total[15s])",
+        "process_resident_memory_bytes > 50e6",
+        "goodserve_processes == 3",
+    ):
+        assert prometheus.values(expr)[0] > 0, expr
+    asked = sum(prometheus.values("goodserve_requests_total"))
+    timed = sum(prometheus.values("goodserve_request_duration_seconds_count"))
+    assert asked == timed
+
+
+def test_a_replaced_process_and_a_silent_service_are_noticed(
+    observed: tuple[Running, Prometheus],
+) -> None:
+    """A killed process shows as a new youngest one, CPU seconds do not fall, and `up` says when."""
+    server, prometheus = observed
+    before = prometheus.values("process_cpu_seconds_total")[0]
+
+    os.kill(workers_of(server.pid)[0], signal.SIGKILL)
+
+    prometheus.wait_for("changes(goodserve_youngest_start_time_seconds[1m]) > 0")
+    prometheus.wait_for("goodserve_processes == 3")
+    assert prometheus.values("process_cpu_seconds_total")[0] >= before
+    assert prometheus.values("resets(process_cpu_seconds_total[1m])") == [0]
+    os.kill(server.pid, signal.SIGTERM)
+    prometheus.wait_for('ALERTS{alertname="GoodserveDown"}')
+    prometheus.wait_for('ALERTS{alertname="GoodserveAllDown"}')
