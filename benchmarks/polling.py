@@ -64,6 +64,9 @@ def relay(endpoint: str) -> Iterator[tuple[str, Counted]]:
                     counted.down += len(data)
                 sink.sendall(data)
             sink.shutdown(socket.SHUT_WR)
+        if not is_up:  # the bucket has said all: both ends are done
+            source.close()
+            sink.close()
 
     def accept() -> None:
         while True:

@@ -32,7 +32,7 @@ def rule() -> dict[str, str]:
 
 def asked(pods: tuple[str, ...]) -> str:
     """Fill in the rule's query as the adapter does for these pods of one namespace."""
-    filled = rule()["query"].replace("<<.Series>>", "goodserve_request_duration_seconds_count")
+    filled = rule()["query"].replace("<<.Series>>", "goodserve_queue_wait_seconds_count")
     matchers = f'namespace="shop",pod=~"{"|".join(pods)}"'
     return filled.replace("<<.LabelMatchers>>", matchers).replace("<<.GroupBy>>", "pod")
 
@@ -106,7 +106,7 @@ def test_the_autoscaler_and_the_adapter_speak_of_one_metric() -> None:
 
 
 def test_a_busy_pod_waits_and_an_idle_one_does_not(tmp_path: Path) -> None:
-    """A value for each pod: 0 for the idle one, for the busy one what its callers waited."""
+    """A value for each pod: 0 for the idle one, for the busy one less than its callers waited."""
     flags = ("--workers", "1", "--lane-workers", "1")
     with (
         running(BUNDLED_REPOSITORY, *flags) as busy,
@@ -122,6 +122,5 @@ def test_a_busy_pod_waits_and_an_idle_one_does_not(tmp_path: Path) -> None:
                 found = query(url, asked(PODS))
 
     assert found["idle"] == 0
-    # Callers' own clocks also see the way there and back, and their threads wait for each other.
-    mean_s = sum(waits) / len(waits)
-    assert mean_s / 5 < found["busy"] < 1.5 * mean_s
+    # A part of what callers wait; their clocks also see the run, the way, and each other.
+    assert 0 < found["busy"] < sum(waits) / len(waits)
