@@ -47,6 +47,11 @@ class Line(asyncio.Protocol):
         if self._done is not None and not self._done.done():
             self._done.set_exception(exc or ConnectionError("closed"))
 
+    @property
+    def is_gone(self) -> bool:
+        """Whether the server has hung up, as it does with those that ask nothing for seconds."""
+        return self._transport is None or self._transport.is_closing()
+
     async def ask(self, request: bytes) -> int:
         """Send a request; give the status of its answer."""
         assert self._transport is not None  # noqa: S101  it was free, so it is there
@@ -66,17 +71,17 @@ async def open_load(port: int, requests: list[bytes], rate: float, seconds: floa
     Raises:
         RuntimeError: an answer was no 200.
     """
-    loop, free = asyncio.get_running_loop(), asyncio.Queue[Line]()
-    made = [
-        await loop.create_connection(lambda: Line(free), HOST, port) for _ in range(_CONNECTIONS)
-    ]
+    free = asyncio.LifoQueue[Line]()
+    for _ in range(_CONNECTIONS):
+        await _open(free, port)
     found, asking = list[float](), set[asyncio.Task[None]]()
     generator = np.random.default_rng(0)
     due_in = deque(np.cumsum(generator.exponential(1 / rate, int(rate * seconds))).tolist())
     began, turn = time.monotonic(), 0
 
     async def ask(due: float, request: bytes) -> None:
-        line = await free.get()
+        while (line := await free.get()).is_gone:
+            await _open(free, port)
         status = await line.ask(request)
         if status != 200:  # noqa: PLR2004
             reason = f"an answer was {status}"
@@ -90,15 +95,15 @@ async def open_load(port: int, requests: list[bytes], rate: float, seconds: floa
         asking.add(asyncio.create_task(ask(due, requests[turn % len(requests)])))
         turn += 1
     await asyncio.gather(*asking)
-    for _, line in made:
-        line.close()
+    while not free.empty():
+        free.get_nowait().close()
     return found
 
 
 async def one_by_one(port: int, requests: list[bytes], count: int) -> list[float]:
     """Ask on one connection without a pause, while nobody else does; give latencies in seconds."""
     free = asyncio.Queue[Line]()
-    await asyncio.get_running_loop().create_connection(lambda: Line(free), HOST, port)
+    await _open(free, port)
     found = list[float]()
     for turn in range(count):
         line = await free.get()
@@ -107,3 +112,8 @@ async def one_by_one(port: int, requests: list[bytes], count: int) -> list[float
         found.append(time.monotonic() - began)
     (await free.get()).close()
     return found
+
+
+async def _open(free: "asyncio.Queue[Line]", port: int) -> None:
+    """Open a connection, which then is free."""
+    await asyncio.get_running_loop().create_connection(lambda: Line(free), HOST, port)
