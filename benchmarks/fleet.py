@@ -87,12 +87,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     stopping_on_sigterm()
     if options.what == "measure":
-        found = _measured(options)
-        options.out.write_text(json.dumps(found))
-        times = np.array(found["times_s"])
-        print(
-            f"{found['machine']['processor']}, n = {len(times)}: mean {1e3 * times.mean():.3f} ms"
-        )
+        times = _measured(options)
+        machine = this_machine("benchmarks.fleet", {"ours": ROOT}).model_dump()
+        content = {"kind": options.kind, "machine": machine, "times_s": times}
+        options.out.write_text(json.dumps(content))
+        mean_ms = 1e3 * float(np.mean(times))
+        print(f"{machine['processor']}, n = {len(times)}: mean {mean_ms:.3f} ms")
         return 0
     if options.what == "plan":
         times = json.loads(options.times.read_text())["times_s"]
@@ -107,13 +107,12 @@ def _sent(kind: str) -> Message:
     return message("raw", draw_all(KINDS[kind]), KINDS[kind].content_type)
 
 
-def _measured(options: argparse.Namespace) -> dict[str, object]:
+def _measured(options: argparse.Namespace) -> list[float]:
+    """Ask one process of the service, a request after the other: seconds of each."""
     sent = _sent(options.kind)
     spec = ours("one", ROOT, "--workers 1 --lane-workers 1 --lone-threads 1")
     with running(spec, sent) as server:
-        times = asyncio.run(one_by_one(server.port, requests(sent), _WARM + options.count))[_WARM:]
-    machine = this_machine("benchmarks.fleet", {"ours": ROOT}).model_dump()
-    return {"kind": options.kind, "machine": machine, "times_s": times}
+        return asyncio.run(one_by_one(server.port, requests(sent), _WARM + options.count))[_WARM:]
 
 
 def _checked(options: argparse.Namespace) -> list[str]:
