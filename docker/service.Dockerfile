@@ -25,13 +25,6 @@ COPY docker/code.sh docker/sbom.py docker/
 RUN sh docker/code.sh /image /code
 
 FROM scratch
-ARG VERSION=0.1.0
-ARG REVISION=unknown
-LABEL org.opencontainers.image.title="goodserve" \
-      org.opencontainers.image.description="Forward-Forward image classifiers, served and explained" \
-      org.opencontainers.image.licenses="Apache-2.0" \
-      org.opencontainers.image.version="${VERSION}" \
-      org.opencontainers.image.revision="${REVISION}"
 COPY --from=build /image /
 COPY --from=build /code /
 ENV PATH=/opt/goodserve/bin:/usr/local/bin \
@@ -48,6 +41,13 @@ USER 10001:10001
 WORKDIR /tmp
 VOLUME /models
 EXPOSE 8000
-HEALTHCHECK --interval=5s --timeout=3s --start-period=20s --retries=3 \
-    CMD ["python", "-c", "import os, urllib.request as r; r.urlopen('http://127.0.0.1:' + os.environ['GOODSERVE_PORT'] + '/health/ready', timeout=2)"]
+HEALTHCHECK --interval=5s --timeout=5s --start-period=60s --retries=3 \
+    CMD ["python", "-IS", "-c", "import os, socket; s = socket.create_connection(('127.0.0.1', int(os.environ['GOODSERVE_PORT'])), 4); s.sendall(b'GET /health/ready HTTP/1.0\\r\\n\\r\\n'); exit(b' 200 ' not in s.recv(64))"]
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="goodserve" \
+      org.opencontainers.image.description="Forward-Forward image classifiers, served and explained" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
 CMD ["goodserve", "serve"]

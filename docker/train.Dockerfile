@@ -23,13 +23,6 @@ RUN python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir /whee
  && mkdir -p /volumes/runs /volumes/models && chown -R 10001:10001 /volumes
 
 FROM python:3.11-slim-bookworm
-ARG VERSION=0.1.0
-ARG REVISION=unknown
-LABEL org.opencontainers.image.title="goodserve-train" \
-      org.opencontainers.image.description="Layer-local training of Forward-Forward image classifiers" \
-      org.opencontainers.image.licenses="Apache-2.0" \
-      org.opencontainers.image.version="${VERSION}" \
-      org.opencontainers.image.revision="${REVISION}"
 COPY --from=build /opt/goodserve /opt/goodserve
 COPY --from=build /volumes /
 ENV PATH=/opt/goodserve/bin:$PATH \
@@ -40,5 +33,12 @@ ENV PATH=/opt/goodserve/bin:$PATH \
 USER 10001:10001
 WORKDIR /runs
 VOLUME ["/models", "/runs"]
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="goodserve-train" \
+      org.opencontainers.image.description="Layer-local training of Forward-Forward image classifiers" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
 ENTRYPOINT ["goodserve-train"]
 CMD ["--help"]
