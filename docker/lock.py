@@ -22,22 +22,30 @@ PROCESSORS = ("x86_64", "aarch64")
 TAGS = ("manylinux1", "manylinux2010", "manylinux2014", "manylinux_2_5", "manylinux_2_12")
 TAGS += ("manylinux_2_17", "manylinux_2_24", "manylinux_2_26", "manylinux_2_27", "manylinux_2_28")
 TAGS += ("manylinux_2_31", "manylinux_2_34", "manylinux_2_35", "manylinux_2_36")
-# torch comes by its version alone: builds for CPUs and for CUDA share it and not their hashes.
-UNLOCKED = ("torch", "triton", "nvidia-", "cuda-")
+# torch comes by its version alone, as its builds for CPUs and for CUDA share that and no hash; what
+# both of them need is written down.
+TORCH_NEEDS = ("filelock", "fsspec", "networkx", "setuptools", "sympy")
 HEADER = "# Written by `make lock`. Wheels for Python {} on Linux, {}.\n"
 
 Locked = dict[str, tuple[str, set[str]]]
 
 
-def locked(requirements: list[str], processor: str) -> Locked:
-    """Give the version and hashes of each package that pip would install for a processor."""
+def locked(requirements: list[str], processor: str, known: Locked) -> Locked:
+    """Give the version and hashes of each package that pip would install for a processor.
+
+    What is `known` already keeps its version.
+    """
     platforms = [f"--platform={tag}_{processor}" for tag in TAGS]
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--dry-run", "--report=-"]
     command += ["--ignore-installed", "--only-binary=:all:", f"--python-version={PYTHON}"]
-    command += [*platforms, f"--constraint={ROOT / 'constraints.txt'}"]
-    with tempfile.TemporaryDirectory() as target:
+    with tempfile.TemporaryDirectory() as folder:
+        wanted = Path(folder) / "known.txt"
+        wanted.write_text("".join(f"{k}=={version}\n" for k, (version, _) in known.items()))
+        command += [f"--constraint={ROOT / 'constraints.txt'}", f"--constraint={wanted}"]
         found = subprocess.run(  # noqa: S603
-            [*command, f"--target={target}", *requirements], stdout=subprocess.PIPE, check=True
+            [*command, *platforms, f"--target={folder}/installed", *requirements],
+            stdout=subprocess.PIPE,
+            check=True,
         )
     return {name(item): described(item) for item in json.loads(found.stdout)["install"]}
 
@@ -80,19 +88,18 @@ def main() -> None:
     needed, extras = project["project"]["dependencies"], project["project"]["optional-dependencies"]
     FOLDER.mkdir(exist_ok=True)
 
-    def lock(processors: tuple[str, ...], *requirements: str) -> Locked:
-        return merged([locked(list(requirements), processor) for processor in processors])
+    def lock(processors: tuple[str, ...], known: Locked, *requirements: str) -> Locked:
+        return merged([locked(list(requirements), each, known) for each in processors])
 
-    cpu = lock(PROCESSORS, *needed, *extras["cpu"])
+    cpu = lock(PROCESSORS, {}, *needed, *extras["cpu"])
     write("cpu.txt", cpu, PROCESSORS)
     # There is no onnxruntime-gpu for other processors.
-    write("gpu.txt", lock(("x86_64",), *needed, *extras["gpu"]), ("x86_64",))
+    write("gpu.txt", lock(("x86_64",), {}, *needed, *extras["gpu"]), ("x86_64",))
     for extra in (*EXTRAS, "train"):
-        both = lock(PROCESSORS, *needed, *extras["cpu"], *extras[extra])
-        added = {k: v for k, v in both.items() if k not in cpu and not k.startswith(UNLOCKED)}
-        write(f"{extra}.txt", added, PROCESSORS)
-    build = lock(PROCESSORS, *project["build-system"]["requires"])
-    write("build.txt", build, PROCESSORS)
+        wanted = [each for each in extras[extra] if not each.startswith("torch")]
+        whole = lock(PROCESSORS, cpu, *wanted, *(TORCH_NEEDS if extra == "train" else ()))
+        write(f"{extra}.txt", {k: v for k, v in whole.items() if k not in cpu}, PROCESSORS)
+    write("build.txt", lock(PROCESSORS, {}, *project["build-system"]["requires"]), PROCESSORS)
 
 
 if __name__ == "__main__":

@@ -54,7 +54,8 @@ def component(name: str, version: str, purl: str) -> Component:
 def document(parts: list[Component]) -> Component:
     """Put the parts of an image together, with the image's own software at the head."""
     (itself,) = (part for part in parts if part["name"] == "goodserve")
-    others = sorted((part for part in parts if part is not itself), key=lambda part: str(part["purl"]))
+    others = [part for part in parts if part is not itself]
+    others.sort(key=lambda part: str(part["purl"]))
     return {
         "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
         "bomFormat": "CycloneDX",

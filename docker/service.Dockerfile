@@ -41,8 +41,8 @@ USER 10001:10001
 WORKDIR /tmp
 VOLUME /models
 EXPOSE 8000
-HEALTHCHECK --interval=5s --timeout=5s --start-period=60s --retries=3 \
-    CMD ["python", "-IS", "-c", "import os, socket; s = socket.create_connection(('127.0.0.1', int(os.environ['GOODSERVE_PORT'])), 4); s.sendall(b'GET /health/ready HTTP/1.0\\r\\n\\r\\n'); exit(b' 200 ' not in s.recv(64))"]
+HEALTHCHECK --interval=5s --timeout=5s --start-period=120s --retries=3 \
+    CMD ["python", "-IS", "-c", "import os, socket, sys; s = socket.create_connection(('127.0.0.1', int(os.environ['GOODSERVE_PORT'])), 4); s.sendall(b'GET /health/ready HTTP/1.0\\r\\n\\r\\n'); sys.exit(b' 200 ' not in s.recv(64))"]
 ARG VERSION=0.1.0
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="goodserve" \

@@ -1,7 +1,6 @@
 """The images, each built once for all tests of containers."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
