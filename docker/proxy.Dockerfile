@@ -7,7 +7,7 @@ RUN apt-get update -q \
  && rm -rf /var/lib/apt/lists/* /var/log/*
 COPY docker/haproxy.cfg /etc/haproxy/haproxy.cfg
 RUN haproxy -c -f /etc/haproxy/haproxy.cfg
-USER haproxy
+USER 10001:10001
 EXPOSE 8000
 # Lets go of its port and answers what is in flight; SIGTERM would cut it off.
 STOPSIGNAL SIGUSR1
