@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "docker" / "requirements"
 PYTHON = "3.11"
 # A file for each: what it needs beside the service itself and a runtime.
-EXTRAS = ("signing", "grpc", "s3")
+EXTRAS = ("signing", "grpc", "s3", "otel")
 PROCESSORS = ("x86_64", "aarch64")
 # pip takes the tags that are named and no older ones.
 TAGS = ("manylinux1", "manylinux2010", "manylinux2014", "manylinux_2_5", "manylinux_2_12")

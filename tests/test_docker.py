@@ -73,7 +73,7 @@ def test_requirements_follow_the_constraints(path: Path) -> None:
     [
         (["cpu"], ["cpu"]),
         (["gpu"], ["gpu"]),
-        (["cpu", "signing", "grpc", "s3"], ["cpu", "signing", "grpc", "s3"]),
+        (["cpu", "signing", "grpc", "s3", "otel"], ["cpu", "signing", "grpc", "s3", "otel"]),
         (["cpu", "train"], ["cpu", "train"]),
     ],
 )
