@@ -6,6 +6,7 @@ import os
 import re
 import tarfile
 import time
+from datetime import datetime
 from pathlib import Path
 from subprocess import PIPE, Popen
 from typing import Any
@@ -129,34 +130,44 @@ def read(image: str, path: str) -> str:
 
 
 def test_the_first_answer_comes_soon(compose: Compose) -> None:
-    """Within 3 s of `docker run`, on a machine that does nothing else; CPU seconds are printed."""
+    """Within 3 s of the process' start, on a machine that does nothing else."""
     port = compose.address.rpartition(":")[2]
     idle = idle_share(1.0)
     starts = [start_to_answer(port) for _ in range(3)]
-    for wall_s, cpu_s in starts:
-        print(f"\nfirst answer after {wall_s:.2f} s, {cpu_s:.2f} s of CPU", end="")
+    for run_s, start_s, cpu_s in starts:
+        print(
+            f"\nfirst answer {start_s:.2f} s after the start, {run_s:.2f} s after `docker run`, "
+            f"with {cpu_s:.2f} s of CPU",
+            end="",
+        )
     print(f"; {idle:.0%} of the machine's {os.cpu_count()} cores were idle before")
 
     # Where others compute too, the clock says more of them than of us: then CPU seconds count.
-    assert min(cpu_s for _, cpu_s in starts) < MOST_START_S * 2
+    assert min(cpu_s for *_, cpu_s in starts) < MOST_START_S * 2
     if idle > 0.9:
-        assert min(wall_s for wall_s, _ in starts) < MOST_START_S
+        assert min(start_s for _, start_s, _ in starts) < MOST_START_S
 
 
-def start_to_answer(port: str) -> tuple[float, float]:
-    """Run the image, wait for its first prediction; give seconds by the clock, and of CPU."""
-    started = time.monotonic()
+def start_to_answer(port: str) -> tuple[float, float, float]:
+    """Run the image, and wait for its first prediction.
+
+    Returns:
+        Seconds since the command, since the engine started the process, and of CPU.
+    """
+    commanded = time.time()
     published = f"--publish=127.0.0.1:{port}:8000"
     container = docker("run", "--detach", *LOCKED_DOWN, published, "goodserve")
     try:
-        while time.monotonic() < started + 120:
+        while time.time() < commanded + 120:
             try:
                 answer = httpx.post(f"http://127.0.0.1:{port}/predict", content=PICTURE)
             except httpx.TransportError:
                 time.sleep(0.01)  # nothing listens yet
                 continue
             if answer.status_code == httpx.codes.OK:
-                return time.monotonic() - started, cpu_seconds(container)
+                now, text = time.time(), inspected(container)["State"]["StartedAt"]
+                started = datetime.fromisoformat(text).timestamp()
+                return now - commanded, now - started, cpu_seconds(container)
         raise AssertionError(docker("logs", container))
     finally:
         docker("rm", "--force", container)
