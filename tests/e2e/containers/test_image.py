@@ -143,7 +143,7 @@ def test_the_first_answer_comes_soon(compose: Compose) -> None:
     print(f"; {idle:.0%} of the machine's {os.cpu_count()} cores were idle before")
 
     # Where others compute too, the clock says more of them than of us: then CPU seconds count.
-    assert min(cpu_s for *_, cpu_s in starts) < MOST_START_S * 2
+    assert min(cpu_s for *_, cpu_s in starts) < MOST_START_S * 2.5
     if idle > 0.9:
         assert min(start_s for _, start_s, _ in starts) < MOST_START_S
 

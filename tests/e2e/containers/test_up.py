@@ -1,5 +1,7 @@
 """The compose file alone: a service, a training that publishes into its volume, an orderly end."""
 
+from typing import Any
+
 import httpx
 import pytest
 
@@ -16,15 +18,19 @@ TRAINING = (
 )
 
 
+def ask(compose: Compose, path: str) -> Any:
+    """Send the picture on a connection of its own: those that idle for 5 s are closed."""
+    return httpx.post(f"{compose.url}{path}", content=PICTURE, timeout=60).json()
+
+
 def test_up_predict_train_swap_down(training: Compose) -> None:
     """From nothing to a model of one's own beside the bundled one, and an orderly end."""
     compose = training
     compose.up()
-    with httpx.Client(base_url=compose.url, timeout=60) as client:
-        first = client.post("/predict", content=PICTURE).json()
-        printed = compose("run", "--rm", "train", *TRAINING.split())
-        second = client.post("/models/colours/predict?explain=true", content=PICTURE).json()
-        third = client.post("/predict", content=PICTURE).json()
+    first = ask(compose, "/predict")
+    printed = compose("run", "--rm", "train", *TRAINING.split())
+    second = ask(compose, "/models/colours/predict?explain=true")
+    third = ask(compose, "/predict")
     compose("stop")
 
     bundled = ModelRepository(BUNDLED_REPOSITORY).active()
