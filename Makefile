@@ -21,7 +21,7 @@ DEV := .venv
 INSTALL := -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 SOURCES := pyproject.toml constraints.txt
 
-.PHONY: serve train test format-check lint types imports tests format docs docs-serve grpc clean
+.PHONY: serve train test format-check lint types imports tests format docs docs-serve grpc lock clean
 
 serve: $(SERVE)/.done $(REPOSITORY)/active.json
 	$(SERVE)/bin/goodserve serve --host $(HOST) --port $(PORT) --repository $(REPOSITORY)
@@ -63,6 +63,10 @@ grpc:
 	.venv-grpc/bin/python -m pip install --quiet --disable-pip-version-check grpcio-tools==1.81.1
 	.venv-grpc/bin/python -m grpc_tools.protoc --proto_path=. --python_out=. --pyi_out=. \
 		service/grpc/inference.proto
+
+# Writes docker/requirements/ anew: what the images install, by version and hash. Takes minutes.
+lock:
+	$(PYTHON) docker/lock.py
 
 clean:
 	rm -rf .venv .venv-serve-* .venv-grpc site .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache \

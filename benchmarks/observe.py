@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             with watched(Path(folder), files) as (_, prometheus):
                 time.sleep(options.seconds)
-                shown = [each for each in queries("15s") if each.panel in _SHOWN]
+                shown = [each for each in queries("20s") if each.panel in _SHOWN]
                 graphs = _graphs(prometheus.url, shown, options.seconds)
         except ServerError as error:
             print(f"benchmarks.observe: {error}", file=sys.stderr)

@@ -1,21 +1,30 @@
 # Training, as a one-off: reads images from /data, keeps runs in /runs, publishes into /models.
 #   docker build -f docker/train.Dockerfile -t goodserve-train .
-ARG PYTHON=3.11
-FROM python:${PYTHON}-slim-bookworm
+FROM python:3.11-slim-bookworm AS build
 # cpu or gpu
 ARG RUNTIME=cpu
-RUN groupadd --gid 10001 goodserve \
- && useradd --uid 10001 --gid 10001 --no-create-home --shell /usr/sbin/nologin goodserve \
- && mkdir -p /runs /models && chown 10001:10001 /runs /models \
- && python -m venv /opt/goodserve
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 WORKDIR /src
-COPY pyproject.toml constraints.txt LICENSE README.md ./
-RUN mkdir -p model service training && touch model/__init__.py service/__init__.py training/__init__.py \
- && /opt/goodserve/bin/pip install --no-cache-dir --constraint constraints.txt ".[${RUNTIME},train]"
+COPY docker/requirements docker/requirements
+COPY constraints.txt ./
+# torch by its version: its builds for CPUs and for CUDA have different hashes. The rest by hashes.
+RUN --mount=type=cache,target=/root/.cache/pip \
+    python -m venv --without-pip /opt/goodserve \
+ && python -m pip --python /opt/goodserve install --no-compile --require-hashes \
+        -r "docker/requirements/${RUNTIME}.txt" -r docker/requirements/train.txt \
+ && python -m pip --python /opt/goodserve install --no-compile --constraint constraints.txt torch \
+ && python -m pip install --require-hashes -r docker/requirements/build.txt
+COPY pyproject.toml LICENSE README.md ./
 COPY model model
 COPY service service
 COPY training training
-RUN /opt/goodserve/bin/pip install --no-cache-dir --no-deps --force-reinstall .
+RUN python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir /wheel . \
+ && python -m pip --python /opt/goodserve install --no-deps --no-compile --no-index /wheel/*.whl \
+ && mkdir -p /volumes/runs /volumes/models && chown -R 10001:10001 /volumes
+
+FROM python:3.11-slim-bookworm
+COPY --from=build /opt/goodserve /opt/goodserve
+COPY --from=build /volumes /
 ENV PATH=/opt/goodserve/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
@@ -24,5 +33,12 @@ ENV PATH=/opt/goodserve/bin:$PATH \
 USER 10001:10001
 WORKDIR /runs
 VOLUME ["/models", "/runs"]
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="goodserve-train" \
+      org.opencontainers.image.description="Layer-local training of Forward-Forward image classifiers" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
 ENTRYPOINT ["goodserve-train"]
 CMD ["--help"]

@@ -1,5 +1,6 @@
 """What each command of `goodserve-train` does."""
 
+import functools
 import logging
 import sys
 from pathlib import Path
@@ -106,8 +107,8 @@ def compare(request: FitRequest, options: CompareOptions) -> None:
     """Train every variant of the method, and print what came of it."""
     settings = of_equal_length(new_settings(request.flags, request.config))
     refuse_existing(request.folder)
-    lines = store(compare_variants(settings, options, print), request.folder)
-    print("\n".join(lines))
+    keep = functools.partial(store, folder=request.folder)
+    print("\n".join(store(compare_variants(settings, options, print, keep), request.folder)))
 
 
 def evaluate(folder: Path, source: str | None) -> None:

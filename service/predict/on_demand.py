@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 
 from model.artifact.active import Active
 from model.artifact.repository import ModelRepository
@@ -105,10 +105,12 @@ class OnDemand:
             NotReadyError: the repository cannot be read just now.
         """
         try:
+            versions = self._repository.versions()
             state = self._repository.state()
-            known = {each for each in self._repository.versions() if each.name == name}
         except RepositoryError as error:
             raise _unreadable(error) from error
+        self._check_is_there(state, versions)
+        known = {each for each in versions if each.name == name}
         active = state.of(name) if state is not None else None
         named = active if version is None else VersionId(name, version)
         if named is None:
@@ -119,6 +121,17 @@ class OnDemand:
             detail = f"there is no version {named}; GET /models lists those there are"
             raise NotFoundError("unknown-model", detail)
         return named, state
+
+    def _check_is_there(self, state: Active | None, versions: Sequence[VersionId]) -> None:
+        """Refuse to say of a repository that has gone that it has no such model: it may return.
+
+        Raises:
+            NotReadyError: it held models before, or names one, and now there is none.
+        """
+        is_emptied = state is None and self._watcher.state is not None
+        if is_emptied or (state is not None and not versions):
+            message = "the repository held models and seems to be away"
+            raise _unreadable(RepositoryError(message))
 
 
 def _unreadable(error: RepositoryError) -> NotReadyError:

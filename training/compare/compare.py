@@ -1,6 +1,7 @@
 """Running every variant, each in a fresh process, one after the other."""
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from model.artifact.files import write_atomically
@@ -25,7 +26,10 @@ _TRAIN: dict[Rule, Callable[[Variant], list[VariantResult]]] = {
 
 
 def compare(
-    settings: FitSettings, options: CompareOptions, say: Callable[[str], None]
+    settings: FitSettings,
+    options: CompareOptions,
+    say: Callable[[str], None],
+    keep: Callable[[Comparison], object] = lambda _found: None,
 ) -> Comparison:
     """Train and measure every variant.
 
@@ -33,6 +37,7 @@ def compare(
         settings: of the full method; `auto` is replaced by what this machine has.
         options: which variants, and the rates of backpropagation.
         say: is told what happens.
+        keep: is given what is known after each variant, so that a later one loses nothing.
 
     Raises:
         ConfigError: there is no variant of a name, or none could be trained.
@@ -40,8 +45,8 @@ def compare(
     """
     settings = settings.model_copy(update={"run": resolve(settings.run)})
     planned = _chosen(plan(settings, options.backprop_rates), options.only or ())
-    before, left_out = load(), dict(planned.left_out)
-    rows: list[VariantResult] = []
+    rows, left_out = list[VariantResult](), dict(planned.left_out)
+    compared = functools.partial(_compared, settings, rows, left_out, load())
     for variant in planned.variants:
         say(f"training: {variant.name}")
         try:
@@ -53,9 +58,19 @@ def compare(
         rows += found
         for row in found:
             say(f"{row.name}: validation {row.validation:.2%}, test {row.test:.2%}")
+        keep(compared())
     if not rows:
         raise ConfigError("; ".join(left_out.values()))
-    machine = this_machine(settings.run.device, before)
+    return compared()
+
+
+def _compared(
+    settings: FitSettings,
+    rows: Sequence[VariantResult],
+    left_out: Mapping[str, str],
+    load_before: float,
+) -> Comparison:
+    machine = this_machine(settings.run.device, load_before)
     return Comparison(settings=settings, rows=tuple(rows), left_out=left_out, machine=machine)
 
 

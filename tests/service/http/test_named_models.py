@@ -70,6 +70,25 @@ def test_a_repository_that_cannot_be_read_is_told_to_the_log_alone(
     assert "models cannot be looked up: active.json cannot be read" in caplog.text
 
 
+def test_a_repository_that_is_away_has_not_lost_its_models(
+    client: httpx.Client, repository: ModelRepository
+) -> None:
+    """Moved away, what was not loaded is a 503 and no 404; back again, it answers."""
+    assert answered(client, "/predict") == "a/1"
+    away = repository.root.rename(repository.root.with_name("away"))
+
+    cold = [
+        client.post(path, content=PICTURE).status_code
+        for path in ("/models/b/predict", "/models/b/versions/2/predict")
+    ]
+    warm = answered(client, "/predict")
+    away.rename(repository.root)
+
+    assert cold == [503, 503]
+    assert warm == "a/1"
+    assert answered(client, "/models/b/versions/2/predict") == "b/2"
+
+
 def test_a_name_and_a_version_are_named_by_the_path(client: httpx.Client) -> None:
     """Without a name the default model answers; a version need not be active."""
     assert answered(client, "/predict") == "a/1"

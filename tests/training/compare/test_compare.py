@@ -76,6 +76,21 @@ def test_backpropagation_keeps_the_rate_that_is_best_on_validation(data: Path) -
     assert row.validation == row.epochs[-1]
 
 
+def test_what_is_known_is_kept_after_each_variant(data: Path) -> None:
+    """A comparison that is stopped later has lost one variant, and not all."""
+    kept = list[list[str]]()
+    options = CompareOptions(only=(FULL, "without shortcuts"))
+
+    compare(
+        fit_settings(data),
+        options,
+        say=lambda _: None,
+        keep=lambda found: kept.append([row.name for row in found.rows]),
+    )
+
+    assert kept == [[FULL, UNIFORM], [FULL, UNIFORM, "without shortcuts"]]
+
+
 def test_what_cannot_be_trained_is_left_out_with_its_reason(data: Path) -> None:
     """A fixed partition needs a channel per class; the other variants go on."""
     settings = fit_settings(data, widths=(2,), pool_before=(1,))

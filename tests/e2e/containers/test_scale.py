@@ -1,0 +1,198 @@
+"""Replicas behind the proxy: killed, added, removed and replaced under load, and nothing is lost.
+
+One set of replicas lives through all tests of this file; each leaves it with two.
+"""
+
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
+
+from tests.conftest import ROOT
+from tests.e2e.containers.compose import PATIENCE_S, Compose, docker, inspected
+from tests.e2e.containers.load import PICTURES, Load
+
+pytestmark = pytest.mark.container
+
+REVISION = "org.opencontainers.image.revision"
+PUBLISH = (
+    "from model.artifact.repository import ModelRepository\n"
+    "repository = ModelRepository('/models')\n"
+    "stored = repository.read(repository.active())\n"
+    "wanted = repository.publish(stored.id.name, stored.model, stored.manifest, stored.graphs)\n"
+    "repository.activate(wanted)\n"
+    "print(wanted.version)"
+)
+
+
+@pytest.fixture(scope="module")
+def fleet(compose: Compose) -> Iterator[Compose]:
+    """Run two replicas behind the proxy."""
+    compose.down()  # leaves the cores to the replicas
+    fleet = Compose("goodserve-fleet", "docker-compose.yml", "docker/compose.scale.yml")
+    fleet.down()
+    fleet("build", "proxy")
+    fleet.up()
+    wait_ready(fleet)
+    try:
+        yield fleet
+    finally:
+        fleet.down()
+
+
+def wait_ready(fleet: Compose) -> None:
+    """Wait until the proxy has seen a replica: it looks every half second."""
+    for _ in range(200):
+        if httpx.get(f"{fleet.url}/health/ready", timeout=60).status_code == httpx.codes.OK:
+            return
+        time.sleep(0.1)
+    raise AssertionError(fleet("logs", "proxy"))
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_killed_replica_loses_nothing(fleet: Compose, which: int) -> None:
+    """SIGKILL: what was in its hands is asked of the other one; the engine starts it anew."""
+    victim = fleet.containers()[which]
+    with Load(fleet.url) as load:
+        load.until(lambda: len(load.processes()) == 2, "both replicas answer")
+        before = load.processes()
+        os.kill(victim["State"]["Pid"], signal.SIGKILL)
+        killed_s = time.monotonic()
+        load.until(lambda: bool(load.processes() - before), "a new process answers")
+        back_s = time.monotonic() - killed_s
+        load.more(50)
+    print(load.said("a replica killed with SIGKILL"), f"; back after {back_s:.1f} s", sep="")
+
+    assert load.lost() == []
+    assert inspected(victim["Id"])["RestartCount"] > victim["RestartCount"]
+
+
+def test_more_and_fewer_replicas_lose_nothing(fleet: Compose) -> None:
+    """A third one gets requests soon; when two drain and go, the last one has it all."""
+    with Load(fleet.url) as load:
+        load.until(lambda: len(load.processes()) == 2, "both replicas answer")
+        fleet.up("--no-recreate", "--scale", "service=3", "service")
+        up_s = time.monotonic()
+        load.until(lambda: len(load.processes()) == 3, "the third replica answers")
+        print(
+            f"\na third replica answered {time.monotonic() - up_s:.1f} s after it was ready", end=""
+        )
+
+        fleet("up", "--detach", "--no-recreate", "--scale", "service=1", "service")
+        down_s = time.monotonic()
+        load.more(100)
+    print(load.said("from two replicas to three and to one"))
+
+    assert load.lost() == []
+    assert len(load.processes(down_s)) == 1
+    fleet.up("--no-recreate", "--scale", "service=2", "service")
+
+
+def test_a_new_image_takes_over_without_loss(fleet: Compose) -> None:
+    """`docker/roll.sh` replaces replica by replica; in the end none of the old ones is left."""
+    docker(
+        *("build", "--file=docker/service.Dockerfile", "--tag=goodserve"),
+        *("--build-arg=REVISION=the-next", "."),
+    )
+    with Load(fleet.url) as load:
+        load.until(lambda: len(load.processes()) == 2, "both replicas answer")
+        before = load.processes()
+        rolled = roll(fleet)
+        rolled_s = time.monotonic()
+        load.more(100)
+    print(load.said("two replicas replaced by a new image"))
+
+    revisions = [each["Config"]["Labels"][REVISION] for each in fleet.containers()]
+    assert rolled.count("replaced") == 2
+    assert load.lost() == []
+    assert revisions == ["the-next", "the-next"]
+    assert not load.processes(rolled_s) & before
+    assert len(load.processes(rolled_s)) == 2
+
+
+def roll(fleet: Compose) -> str:
+    """Run the script as an operator does; return what it says."""
+    found = subprocess.run(
+        ["sh", "docker/roll.sh", PATIENCE_S],
+        cwd=ROOT,
+        env=os.environ | fleet.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert found.returncode == 0, found.stdout + found.stderr
+    return found.stdout
+
+
+def test_a_new_version_takes_over_without_loss(fleet: Compose) -> None:
+    """Published into the shared volume, it is served by every replica within seconds."""
+    (one, *_) = [each["Id"] for each in fleet.containers()]
+    with Load(fleet.url) as load:
+        load.until(lambda: len(load.processes()) == 2, "both replicas answer")
+        version = docker("exec", one, "python", "-c", PUBLISH)
+        published_s = time.monotonic()
+        load.until(
+            lambda: {each.version for each in load.answers[-20:]} == {version},
+            "every replica serves the new version",
+        )
+        swapped_s = time.monotonic() - published_s
+        load.more(50)
+    print(load.said("a new version published"), f"; served by all after {swapped_s:.1f} s", sep="")
+
+    served = {each.process for each in load.answers if each.version == version}
+    assert load.lost() == []
+    assert served == load.processes()
+    assert {each.version for each in load.answers[:20]} != {version}
+
+
+def test_the_proxy_drains(fleet: Compose) -> None:
+    """A request whose body is still coming when the proxy is told to stop is answered."""
+    begun, told_to_stop = threading.Event(), threading.Event()
+
+    def body() -> Iterator[bytes]:
+        yield PICTURES[0][:100]
+        begun.set()
+        told_to_stop.wait(60)
+        yield PICTURES[0][100:]
+
+    with ThreadPoolExecutor(2) as pool:
+        answer = pool.submit(httpx.post, f"{fleet.url}/predict", content=body(), timeout=60)
+        begun.wait(60)
+        stopped = pool.submit(fleet, "stop", "proxy")
+        # It lets go of its port first: then it has been told.
+        wait_until_refused(fleet)
+        told_to_stop.set()
+        status = answer.result().status_code
+        stopped.result()
+
+    (proxy,) = fleet.containers("proxy")
+    assert status == httpx.codes.OK
+    assert proxy["State"]["ExitCode"] == 0
+
+
+def wait_until_refused(fleet: Compose) -> None:
+    """Wait until nobody answers new connections."""
+    for _ in range(600):
+        try:
+            httpx.get(f"{fleet.url}/proxy/live", timeout=5)
+        except httpx.TransportError:
+            return
+        time.sleep(0.05)
+    raise AssertionError(fleet("ps"))
+
+
+def test_callers_do_not_reach_what_is_not_theirs(fleet: Compose) -> None:
+    """Neither the admin's paths nor one replica's metrics are to be had through the proxy."""
+    fleet.up()
+
+    statuses = [
+        httpx.get(f"{fleet.url}{path}").status_code for path in ("/admin/models", "/metrics")
+    ]
+
+    assert statuses == [404, 404]
