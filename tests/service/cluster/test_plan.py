@@ -128,6 +128,7 @@ def test_a_column_that_is_not_there_is_named(table: Path) -> None:
 
 def test_a_file_that_is_no_parquet_is_refused(tmp_path: Path) -> None:
     """It cannot be half read."""
+    pytest.importorskip("pyarrow")
     path = tmp_path / "no.parquet"
     path.write_bytes(b"nothing")
 
