@@ -39,8 +39,10 @@ def test_memory_is_compared_with_that_after_the_tenth_swap() -> None:
     assert growth(memory) == pytest.approx(1.05)
     assert list(memory_lines(memory)) == [
         "memory after 10 swaps 200.0 MB, after 20 210.0 MB: 1.050",
-        "MB after so many swaps: 0: 100, 2: 100, 4: 100, 6: 100, 8: 100, 10: 200, 12: 200, "
-        "14: 200, 16: 200, 18: 200, 20: 210",
+        (
+            "MB after so many swaps: 0: 100, 2: 100, 4: 100, 6: 100, 8: 100, 10: 200, 12: 200, "
+            "14: 200, 16: 200, 18: 200, 20: 210"
+        ),
     ]
     assert growth(memory[:5]) == 1.0
 
