@@ -4,6 +4,15 @@ import os
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
+import atexit
+import shutil
+import tempfile
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # What services record of themselves lies there: each process of the tests sees its own alone.
+    os.environ["TMPDIR"] = tempfile.tempdir = tempfile.mkdtemp(prefix="goodserve-tests-")
+    atexit.register(shutil.rmtree, os.environ["TMPDIR"], ignore_errors=True)
+
 import logging
 import subprocess
 import sys
