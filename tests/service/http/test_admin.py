@@ -190,7 +190,9 @@ def test_a_repository_that_cannot_be_read_is_our_fault(
 
 
 @pytest.mark.parametrize(
-    ("text", "status"), [(SHOP.text, 403), ("gs_no", 401), (OPS.entry.sha256, 401)]
+    ("text", "status"),
+    [(SHOP.text, 403), ("gs_no", 401), (OPS.entry.sha256, 401)],
+    ids=["of-the-shop", "of-nobody", "a-digest"],
 )
 def test_no_other_key_changes_anything(
     client: httpx.Client, repository: ModelRepository, text: str, status: int

@@ -40,6 +40,8 @@ def test_a_key_is_found_by_its_text() -> None:
         "\xff" * len(SHOP.text),
         "a" * 60_000,
     ],
+    # Keys are drawn: their texts would be other names in each process of the tests.
+    ids=list("abcdefghijk"),
 )
 def test_anything_else_is_nobodys(shown: str) -> None:
     """A letter less or other, another key's secret, the hash itself, and noise."""
