@@ -97,7 +97,11 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         load(f"cifar10:{tmp_path}")
 
 
-@pytest.mark.parametrize("content", [b"", b"\0\0\x08", gzip.compress(b"\0" * 99)[:40] + b"?" * 9])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"\0\0\x08", gzip.compress(b"\0" * 99)[:40] + b"?" * 9],
+    ids=["empty", "cut-off", "garbled"],
+)
 def test_a_damaged_archive_is_named(tmp_path: Path, content: bytes) -> None:
     """Too short, cut, or overwritten: the file's name stands in the message."""
     for part in ("train", "t10k"):
