@@ -15,7 +15,7 @@ RUNTIME ?= $(shell nvidia-smi >/dev/null 2>&1 && echo gpu || echo cpu)
 # What `make tests` runs, and how: everything with coverage and by two processes, a file by one of them, or
 # what is named here without.
 TESTS ?=
-PYTEST := $(if $(TESTS),$(TESTS),--numprocesses 2 --dist loadfile --cov --cov-report=term:skip-covered)
+PYTEST := $(if $(TESTS),$(TESTS),--numprocesses 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term:skip-covered)
 
 SERVE := .venv-serve-$(RUNTIME)
 DEV := .venv

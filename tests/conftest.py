@@ -10,6 +10,8 @@ import tempfile
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     # What services record of themselves lies there: each process of the tests sees its own alone.
+    # Threads of torch wait by spinning: those of two processes on the same cores are slow together.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ["TMPDIR"] = tempfile.tempdir = tempfile.mkdtemp(prefix="goodserve-tests-")
     atexit.register(shutil.rmtree, os.environ["TMPDIR"], ignore_errors=True)
 
