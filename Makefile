@@ -12,17 +12,17 @@ PORT ?= 8000
 REPOSITORY ?= models
 # CUDA where a driver answers, else the CPU.
 RUNTIME ?= $(shell nvidia-smi >/dev/null 2>&1 && echo gpu || echo cpu)
-# What `make tests` runs, and how: everything with coverage and by two processes, a file by one of them, or
-# what is named here without.
+# What `make tests` runs, and how: everything by two processes, a file by one of them, or what is named here.
+# `make coverage` runs everything too, and says what it did not reach.
 TESTS ?=
-PYTEST := $(if $(TESTS),$(TESTS),--numprocesses 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term:skip-covered)
+PYTEST := $(if $(TESTS),$(TESTS),--numprocesses 2 --dist loadfile --no-loadscope-reorder)
 
 SERVE := .venv-serve-$(RUNTIME)
 DEV := .venv
 INSTALL := -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 SOURCES := pyproject.toml constraints.txt
 
-.PHONY: serve train test format-check lint types imports tests format docs docs-serve grpc lock clean
+.PHONY: serve train test format-check lint types imports tests coverage format docs docs-serve grpc lock clean
 
 serve: $(SERVE)/.done $(REPOSITORY)/active.json
 	$(SERVE)/bin/goodserve serve --host $(HOST) --port $(PORT) --repository $(REPOSITORY)
@@ -46,6 +46,9 @@ imports: $(DEV)/.done
 
 tests: $(DEV)/.done
 	$(DEV)/bin/pytest $(PYTEST)
+
+coverage: $(DEV)/.done
+	$(DEV)/bin/pytest $(PYTEST) --cov --cov-report=term:skip-covered
 
 format: $(DEV)/.done
 	$(DEV)/bin/ruff format .

@@ -62,8 +62,8 @@ def test_no_url_is_fetched_for_a_client(tmp_path: Path, listener: socket.socket)
 def test_the_service_has_no_client_of_its_own() -> None:
     """Nothing that serves imports what could fetch something.
 
-    The Python client lies beside it; only commands ask services: another one by that client, and this
-    user's own of a version.
+    The Python client lies beside it. Commands ask services: another one by that client, and this
+    user's own of a version. A replica of a fleet tells the fleet's directory where it listens.
     """
     found = {
         (str(path.relative_to(ROOT)), name)
@@ -75,7 +75,11 @@ def test_the_service_has_no_client_of_its_own() -> None:
         if name in CLIENT_MODULES or name.partition(".")[0] in CLIENTS
     }
 
-    assert {path for path, _ in found} <= {"service/remote_pictures.py", "service/asked_service.py"}
+    assert {path for path, _ in found} <= {
+        "service/asked_service.py",
+        "service/cluster/replica.py",
+        "service/remote_pictures.py",
+    }
 
 
 def imported(node: ast.AST) -> list[str]:
