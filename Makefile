@@ -15,7 +15,7 @@ RUNTIME ?= $(shell nvidia-smi >/dev/null 2>&1 && echo gpu || echo cpu)
 # What `make tests` runs, and how: everything by two processes, a file by one of them, or what is named here.
 # `make coverage` runs everything too, and says what it did not reach.
 TESTS ?=
-PYTEST := $(if $(TESTS),$(TESTS),--numprocesses 2 --dist loadfile --no-loadscope-reorder)
+PYTEST := $(if $(TESTS),$(TESTS),--numprocesses 2 --dist loadfile --no-loadscope-reorder -m "not long")
 
 SERVE := .venv-serve-$(RUNTIME)
 DEV := .venv

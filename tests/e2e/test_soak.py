@@ -5,6 +5,8 @@ import re
 import subprocess
 import sys
 
+import pytest
+
 from benchmarks.faults import FAULTS
 from tests.conftest import ROOT
 
@@ -14,6 +16,7 @@ ROW = re.compile(
 NOT_DONE = re.compile(r"^\| (.+?) \| 0 \| not done: .*$", re.MULTILINE)
 
 
+@pytest.mark.long
 def test_the_service_stays_up() -> None:
     """By the benchmark's own judgement; every fault is in its table, done or with a reason."""
     # Memory is for the long run: here pools still fill, and most processes are new.

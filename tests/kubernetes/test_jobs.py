@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from model.artifact.repository import BUNDLED_REPOSITORY, ModelRepository
 from tests.conftest import ROOT
 from tests.kubernetes.manifests import only
@@ -52,6 +54,7 @@ def test_the_first_model_is_the_bundled_one(tmp_path: Path) -> None:
     assert ModelRepository(tmp_path).active() == ModelRepository(BUNDLED_REPOSITORY).active()
 
 
+@pytest.mark.long
 def test_two_pods_train_one_network_and_a_third_goes_on(tmp_path: Path) -> None:
     """The indexed Job's script under torchrun, twice; then the single Job's on the same volumes.
 

@@ -82,6 +82,7 @@ def test_the_labels_say_what_it_is(compose: Compose) -> None:
     assert set(found) == {"title", "description", "licenses", "version", "revision"}
 
 
+@pytest.mark.long
 def test_two_builds_give_the_same_layers(compose: Compose) -> None:
     """Built again from nothing, every layer has the same hash: names, times, modes, content."""
     assert compose
