@@ -1,11 +1,13 @@
 """An empty repository, and models to fill it with."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from model.artifact.repository import ModelRepository
 from model.artifact.version import VersionId
+from tests.bucket import S3Server, s3_server
 from tests.model.artifact.tiny import TinyModel, tiny_model
 
 
@@ -19,6 +21,13 @@ def repository(tmp_path: Path) -> ModelRepository:
 def tiny_models() -> list[TinyModel]:
     """Write three models: alike in shape, unlike in weights."""
     return [tiny_model(seed) for seed in range(3)]
+
+
+@pytest.fixture(scope="module", name="server")
+def running_server() -> Iterator[S3Server]:
+    """Run an S3 server for these tests."""
+    with s3_server() as server:
+        yield server
 
 
 def publish(repository: ModelRepository, tiny: TinyModel, name: str = "colours") -> VersionId:

@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -17,17 +16,10 @@ from model.artifact.repository import ModelRepository
 from model.artifact.transfer import copy_version
 from model.artifact.upkeep import collect_garbage, delete_version
 from model.artifact.version import RepositoryError, UnknownVersionError, VersionId
-from tests.bucket import S3Server, new_bucket, s3_server
+from tests.bucket import S3Server, new_bucket
 from tests.conftest import ROOT
 from tests.model.artifact.conftest import publish
 from tests.model.artifact.tiny import TinyModel
-
-
-@pytest.fixture(scope="module", name="server")
-def running_server() -> Iterator[S3Server]:
-    """Run an S3 server for these tests."""
-    with s3_server() as server:
-        yield server
 
 
 @pytest.fixture(name="address")

@@ -1,7 +1,6 @@
 """Both kinds of storage keep the same promises: a folder, and a bucket of a real S3 server."""
 
 import hashlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,16 +8,9 @@ import pytest
 from model.artifact.place import storage_at
 from model.artifact.storage import MANIFEST_FILE, Storage
 from model.artifact.version import ConflictError, VersionId
-from tests.bucket import S3Server, new_bucket, s3_server
+from tests.bucket import S3Server, new_bucket
 
 FILES = {"model.onnx": b"graph", MANIFEST_FILE: b"{}"}
-
-
-@pytest.fixture(scope="module", name="server")
-def running_server() -> Iterator[S3Server]:
-    """Run an S3 server for these tests."""
-    with s3_server() as server:
-        yield server
 
 
 @pytest.fixture(params=["folder", "bucket", "prefix"])
