@@ -36,8 +36,10 @@ class Crowd:
 
         Args:
             size: connections from now on.
-            rate: requests that all of them offer together in a second, as far as answers come
-                in time; 0 for no pause between an answer and the next request.
+            rate: requests that all of them offer together in a second on average, as far as
+                answers come in time; they come by chance, since callers who keep step with each
+                other meet again for ever once one batch has answered them together. 0 for no
+                pause between an answer and the next request.
         """
         self._gap_s = size / rate if rate else 0
         for place in self._places[size:]:
@@ -59,6 +61,10 @@ class Crowd:
         self.resize(0)
         await asyncio.gather(*places, return_exceptions=True)
 
+    def _gap(self) -> float:
+        """Draw the seconds from one request of a connection to its next."""
+        return random.expovariate(1 / self._gap_s) if self._gap_s else 0.0
+
     async def _keep(self) -> None:
         """Hold one connection, and open another one when it ends."""
         loop = asyncio.get_running_loop()
@@ -67,7 +73,7 @@ class Crowd:
             began = time.monotonic()
             try:
                 _, caller = await loop.create_connection(
-                    lambda: Caller(self.tally, self._requests, lambda: self._gap_s),
+                    lambda: Caller(self.tally, self._requests, self._gap),
                     HOST,
                     self._port,
                 )
@@ -85,7 +91,7 @@ class Caller(asyncio.Protocol):
     """One connection: writes a request, waits for the whole answer, and writes the next."""
 
     def __init__(self, tally: Tally, requests: Iterator[bytes], gap_s: Callable[[], float]) -> None:
-        """Take the next of `requests` each time; `gap_s` seconds lie between two at least."""
+        """Take the next of `requests` each time; `gap_s()` seconds lie between two at least."""
         self.ended = asyncio.Event()
         self._tally = tally
         self._requests = requests

@@ -22,20 +22,13 @@ from service.layout import Layout
 from service.metrics import Metrics, Refused, Sources
 from service.opened import opened_repository
 from service.predict.anytime import Depth, Early
-from service.predict.apart import run_apart
 from service.predict.decode import Decode, Decoder, ImageLimits
-from service.predict.floor import check_floor
 from service.predict.health import Health
 from service.predict.lane import Lane, LaneParts
 from service.predict.lanes import Lanes
-from service.predict.loading import (
-    Further,
-    LoadedVersion,
-    OpenSession,
-    RunSizes,
-    load_version,
-)
+from service.predict.loading import Further, OpenSession, RunSizes
 from service.predict.on_demand import OnDemand
+from service.predict.opening import Opening
 from service.predict.predictor import Predictor
 from service.predict.refusals import Refusal
 from service.predict.trials import TrialHooks, Trials
@@ -141,19 +134,19 @@ def build_engine(
     )
 
     sizes = RunSizes(layout.max_batch_size, layout.intra_op_threads, layout.lone_threads)
-    further = Further(_early(settings, lanes, device), graph_opener(device))
-    load = partial(load_version, repository, open_session=opener, sizes=sizes, further=further)
-
-    def load_held(wanted: VersionId, before: VersionId | None) -> LoadedVersion:
-        version = load(wanted)
-        if before is not None and settings.floor_points is not None:
-            size = layout.max_batch_size
-            check_floor(repository, version, before, settings.floor_points, size)
-        return version
+    opening = Opening(
+        repository,
+        opener,
+        sizes,
+        Further(_early(settings, lanes, device), graph_opener(device)),
+        settings.floor_points,
+        settings.load_timeout_s,
+        settings.metrics_folder and settings.metrics_folder / "loading",
+    )
 
     async def open_lane(wanted: VersionId, before: VersionId | None) -> Lane:
-        work = partial(load_held, wanted, before)
-        version = await run_apart(work, settings.load_timeout_s)
+        # Where nobody answers yet there is nobody to give way to.
+        version = await opening.load(wanted, before, gives_way=lanes.active is not None)
         await asyncio.to_thread(release_freed_memory)
         return Lane(version, parts)
 

@@ -4,6 +4,7 @@ import asyncio
 import atexit
 import logging
 import os
+import sys
 import threading
 from collections.abc import Callable
 from functools import partial
@@ -11,12 +12,24 @@ from typing import Any, TypeVar
 
 Result = TypeVar("Result")
 
+# A thread that gives way still gets a tenth of a core that another one keeps busy: with less, a
+# service at its limit would refuse a large version as not loaded in time.
+_GIVES_WAY = 10
 
-async def run_apart(work: Callable[[], Result], timeout_s: float) -> Result:
+
+async def run_apart(
+    work: Callable[[], Result], timeout_s: float, *, gives_way: bool = False
+) -> Result:
     """Run something in a thread of its own, which is left to itself when the time is over.
 
     Unlike a thread of a pool it keeps neither other work nor the end of the process waiting. Python
     cannot stop it: what never ends goes on until the process ends.
+
+    Args:
+        work: to be run.
+        timeout_s: seconds that the caller waits.
+        gives_way: whether others who want the core go first, on Linux; for the threads that it
+            starts that holds for ever.
 
     Raises:
         TimeoutError: it has not ended in time.
@@ -25,6 +38,8 @@ async def run_apart(work: Callable[[], Result], timeout_s: float) -> Result:
     future: asyncio.Future[Result] = loop.create_future()
 
     def run() -> None:
+        if gives_way:
+            give_way()
         try:
             result = work()
         except BaseException as error:  # noqa: BLE001  whatever it is, the caller hears of it
@@ -39,6 +54,12 @@ async def run_apart(work: Callable[[], Result], timeout_s: float) -> Result:
     except TimeoutError:
         atexit.register(_leave)
         raise
+
+
+def give_way() -> None:
+    """Let other threads go first from now on; without privileges there is no way back."""
+    if sys.platform == "linux":  # elsewhere it would be the whole process
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _GIVES_WAY)
 
 
 def _leave() -> None:
