@@ -200,7 +200,7 @@ def test_a_deadline_reaches_the_queue(tmp_path: Path) -> None:
         served(fake_app_on(tmp_path, session=session, grpc_port=port)) as client,
         grpc.insecure_channel(f"127.0.0.1:{port}") as channel,
     ):
-        session.pause_s = 0.3
+        session.pause_s = 2.0
         call = channel.unary_unary(f"/{server.SERVICE}/ModelInfer")
         started = time.monotonic()
         with pytest.raises(grpc.RpcError) as late:
@@ -210,7 +210,7 @@ def test_a_deadline_reaches_the_queue(tmp_path: Path) -> None:
         ready = client.get("/health/ready").status_code
 
     assert late.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
-    assert took_s < 0.3
+    assert took_s < 1.5
     assert ready == 200
 
 

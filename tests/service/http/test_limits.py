@@ -107,7 +107,9 @@ def test_a_queue_that_is_full_in_seconds_refuses_at_once(tmp_path: Path) -> None
     assert {answer.status_code for answer in answers} == {200, 429}
     assert all(answer.json()["type"] == "urn:goodserve:problem:queue-full" for answer in refused)
     assert {answer.headers["retry-after"] for answer in refused} <= {"1", "2"}
-    assert max(answer.elapsed.total_seconds() for answer in refused) < 0.15
+    taken = [answer for answer in answers if answer.status_code == 200]
+    # Nobody who is refused waits for those who are not.
+    assert max(a.elapsed for a in refused) < max(a.elapsed for a in taken)
 
 
 def test_a_deadline_that_cannot_be_met_is_refused(tmp_path: Path) -> None:
