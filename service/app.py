@@ -17,8 +17,7 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
-from model.artifact.repository import BUNDLED_REPOSITORY, ModelRepository
-from model.artifact.runtime import Device, resolve_device
+from service.device import serving_device
 from service.engine import Engine, Placement, build_engine
 from service.http.access import Gate
 from service.http.admin.router import admin_router
@@ -204,20 +203,6 @@ def _tracing(settings: Settings) -> tuple[Trace | None, Callable[[], None] | Non
 
     tracing = Tracing(settings.otlp_endpoint, settings.otlp_share)
     return tracing.traced, tracing.close
-
-
-def serving_device(settings: Settings) -> Device:
-    """Find out where to run, with the bundled model as the probe.
-
-    Raises:
-        DeviceError: CUDA was asked for and does not work.
-    """
-    return resolve_device(settings.device, _bundled_model)
-
-
-def _bundled_model() -> bytes:
-    bundled = ModelRepository(BUNDLED_REPOSITORY)
-    return bundled.read(bundled.versions()[0]).model
 
 
 def _limits(settings: Settings) -> Limits:

@@ -11,7 +11,7 @@ from model.artifact.image import Pixels, stack
 from model.artifact.outputs import FAMILIARITY, PROBABILITIES, SCORES, Outputs
 from model.artifact.runtime import graph_opener, session_opener
 from model.artifact.version import UnknownVersionError, VersionId
-from service.app import serving_device
+from service.device import serving_device
 from service.engine import decoder
 from service.errors import ServiceError
 from service.http.sets import check_calibrated, conformal_sets

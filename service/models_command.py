@@ -13,8 +13,8 @@ from model.artifact.repository import ModelRepository
 from model.artifact.runtime import graph_opener, session_opener, stage_opener
 from model.artifact.version import RepositoryError, UnknownVersionError, VersionId
 from service import labels_command, provenance_command, transfer_command, upkeep_command
-from service.app import serving_device
 from service.asked_service import said_of
+from service.device import serving_device
 from service.predict.anytime import Early
 from service.predict.loading import Further, RunSizes, load_version
 from service.repository_flags import Name, Repository, Version, repository_at, repository_to_change

@@ -9,8 +9,8 @@ from cyclopts import Parameter
 from model.artifact.version import RepositoryError
 from service.engine import decoder
 from service.errors import ServiceError
-from service.http.explain import question
 from service.http.overlay import draw
+from service.http.question import question
 from service.http.schemas import ExplainOptions
 from service.local_pictures import loaded_version
 from service.pictures import DRAWN, pictures_in

@@ -17,15 +17,14 @@ import uvicorn
 
 from model.artifact.place import absolute
 from model.artifact.runtime import Device, has_cuda
-from service.admin import create_admin_app
-from service.app import serving_device
+from service.device import serving_device
 from service.keys.live import live_keys
 from service.layout import available_cores, lay_out, limits_of_each
 from service.logs import configure_logging
 from service.opened import opened_repository
 from service.processes.aside import served_aside
 from service.processes.door import bound_socket
-from service.processes.server import APP, options, serve_handed
+from service.processes.start import APP, options, serve_handed
 from service.processes.supervisor import Supervisor
 from service.processes.tls import check_tls
 from service.running import recorded, records_folder
@@ -90,6 +89,8 @@ def _admin_port(settings: Settings) -> AbstractContextManager[None]:
     """Serve the admin port while a block lasts, if there is one."""
     if settings.admin_port is None:
         return nullcontext()
+    from service.admin import create_admin_app  # noqa: PLC0415  of FastAPI, if at all
+
     listener = bound_socket(settings.admin_host, settings.admin_port)
     told = options(settings) | {"factory": False}
     return served_aside(uvicorn.Config(create_admin_app(settings), **told), listener)

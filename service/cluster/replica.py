@@ -22,7 +22,7 @@ from service.cluster.queue_policy import WAITING
 from service.logs import configure_logging
 from service.processes.aside import served_aside
 from service.processes.door import bound_socket
-from service.processes.server import options
+from service.processes.start import options
 from service.settings import Settings
 
 log = logging.getLogger("goodserve")

@@ -4,34 +4,17 @@ import asyncio
 import logging
 import socket
 from collections import deque
-from typing import Any, cast
+from typing import cast
 
 import uvicorn
 
 from service.http.protocol import BoundedProtocol
 from service.processes.channel import Channel
+from service.processes.start import APP, options
 from service.settings import Settings
 
 # As long as a head may take: before it, nothing of ours counts the connection.
 HANDSHAKE_TIMEOUT_S = BoundedProtocol.head_timeout_s
-APP = "service.app:create_worker_app"
-
-
-def options(settings: Settings) -> dict[str, Any]:
-    """Say what uvicorn is told, whether it serves alone or as one of several."""
-    return {
-        "factory": True,
-        "http": "service.http.protocol:BoundedProtocol",
-        "access_log": settings.access_log,
-        "log_level": settings.log_level,
-        "log_config": None,  # its records go where ours do
-        "timeout_graceful_shutdown": settings.shutdown_grace_s,
-        "server_header": False,
-        "ssl_certfile": settings.ssl_certfile,
-        "ssl_keyfile": settings.ssl_keyfile,
-        "proxy_headers": bool(settings.forwarded_allow_ips),
-        "forwarded_allow_ips": settings.forwarded_allow_ips,
-    }
 
 
 def serve_handed(end: socket.socket) -> None:

@@ -14,8 +14,8 @@ from model.artifact.outputs import CONTRIBUTIONS, FAMILIARITY
 from service.errors import ConflictError, UnprocessableError, describe
 from service.http.body import Receive, read_body
 from service.http.endpoint import Answer, Endpoint, Scope, model_of, read_head
-from service.http.explain import question
 from service.http.form import LARGE_BODY_BYTES
+from service.http.question import question
 from service.http.schemas import ExplainOptions
 from service.http.v2.arrays import Arrays, of_answers, of_evidence, shaped
 from service.http.v2.errors import write_error
