@@ -30,7 +30,7 @@ from benchmarks.tally import Answers
 from model.artifact.repository import BUNDLED_REPOSITORY, ModelRepository
 from model.artifact.version import VersionId
 
-_SETTLE_S = 2.0
+_SETTLE_S = 3.0
 _TENTH = 10
 # Of the curve of memory that is printed.
 _POINTS = 10
@@ -165,8 +165,10 @@ async def _memory(
     """Swap many times under a light load: the memory before the first swap and after each."""
     crowd, memory = Crowd(server.port, sent), [resident(server.pid)]
     crowd.resize(2, rate=20)
-    for _ in range(options.swaps):
+    for number in range(1, options.swaps + 1):
         await _swap(swap, 1, options.every_s)
+        if number in {_TENTH, options.swaps}:  # in between two versions may be loaded
+            await asyncio.sleep(_SETTLE_S)
         memory.append(resident(server.pid))
     await crowd.leave()
     return memory
