@@ -24,7 +24,7 @@ from service.http.admin.router import admin_router
 from service.http.body import BodyLimits, Receive
 from service.http.documented import explain_router, predict_router
 from service.http.endpoint import TURN_AWAY, Scope, Send
-from service.http.explain import ExplainEndpoint
+from service.http.explain import MOST_PARTS, ExplainEndpoint
 from service.http.models import Fixed, models_router
 from service.http.openapi import DocumentedAPI, operation_id
 from service.http.page.router import page_router
@@ -85,7 +85,7 @@ class App:
             allow_origins=self.origins,
             allow_methods=["GET", "POST"],
             allow_headers=["*"],
-            expose_headers=["X-Request-Id", "Retry-After"],
+            expose_headers=["X-Request-Id", "Retry-After", "X-Model-Version"],
         )
 
     async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -212,6 +212,7 @@ def _limits(settings: Settings) -> Limits:
         image_bytes=settings.max_image_bytes,
         image_pixels=settings.max_image_pixels,
         request_pixels=settings.max_request_pixels,
+        explanations=MOST_PARTS,
     )
 
 
