@@ -24,12 +24,13 @@ from service.http.admin.router import admin_router
 from service.http.body import BodyLimits, Receive
 from service.http.documented import explain_router, predict_router
 from service.http.endpoint import TURN_AWAY, Scope, Send
-from service.http.explain import MOST_PARTS, ExplainEndpoint
+from service.http.explain import ExplainEndpoint
 from service.http.models import Fixed, models_router
 from service.http.openapi import DocumentedAPI, operation_id
 from service.http.page.router import page_router
 from service.http.predict import PredictEndpoint
 from service.http.problems import add_handlers
+from service.http.question import MOST_PARTS
 from service.http.request_id import numbered
 from service.http.schemas import Limits
 from service.http.security import describe_security
