@@ -30,6 +30,7 @@ from service.http.openapi import DocumentedAPI, operation_id
 from service.http.page.router import page_router
 from service.http.predict import PredictEndpoint
 from service.http.problems import add_handlers
+from service.http.question import MOST_PARTS
 from service.http.request_id import numbered
 from service.http.schemas import Limits
 from service.http.security import describe_security
@@ -85,7 +86,7 @@ class App:
             allow_origins=self.origins,
             allow_methods=["GET", "POST"],
             allow_headers=["*"],
-            expose_headers=["X-Request-Id", "Retry-After"],
+            expose_headers=["X-Request-Id", "Retry-After", "X-Model-Version"],
         )
 
     async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -212,6 +213,7 @@ def _limits(settings: Settings) -> Limits:
         image_bytes=settings.max_image_bytes,
         image_pixels=settings.max_image_pixels,
         request_pixels=settings.max_request_pixels,
+        explanations=MOST_PARTS,
     )
 
 

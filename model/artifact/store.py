@@ -42,7 +42,22 @@ def read_version(
         UnknownVersionError: there is no such version.
         BrokenVersionError: a file is missing, or a graph is not what was published or signed.
     """
-    manifest = parse_manifest(wanted, read_manifest(storage, wanted, trusted))
+    return read_graphs(storage, wanted, read_manifest(storage, wanted, trusted))
+
+
+def read_graphs(storage: Storage, wanted: VersionId, content: bytes) -> StoredVersion:
+    """Read the rest of a version, and hold it against its manifest.
+
+    Args:
+        storage: where it is.
+        wanted: the version.
+        content: its manifest, as `read_manifest` gave it.
+
+    Raises:
+        UnknownVersionError: the version has gone.
+        BrokenVersionError: a file is missing, or a graph is not what was published.
+    """
+    manifest = parse_manifest(wanted, content)
     model = _read(storage, wanted, MODEL_FILE)
     graphs = {name: _read(storage, wanted, name) for name in manifest.graphs}
     check_graphs(str(wanted), model, manifest, graphs)

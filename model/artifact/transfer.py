@@ -3,7 +3,7 @@
 from model.artifact.repository import ModelRepository
 from model.artifact.signing import SIGNATURE_FILE
 from model.artifact.storage import prepare, writing
-from model.artifact.store import version_files
+from model.artifact.store import read_graphs, version_files
 from model.artifact.version import UnknownVersionError, VersionId
 
 
@@ -21,8 +21,9 @@ def copy_version(source: ModelRepository, target: ModelRepository, version: Vers
         ConflictError: the target has, or had, another version of this number.
         RepositoryError: the target may not be written.
     """
-    stored = source.read(version)
+    # Once: what was checked is what is copied, and each file is a request where a bucket holds it.
     manifest = source.manifest_content(version)
+    stored = read_graphs(source.storage, version, manifest)
     files = version_files(stored.model, manifest, stored.graphs)
     signature = _signature(source, version)
     prepare(target.storage)

@@ -8,6 +8,7 @@ from model.artifact.active_file import change_active, read_active
 from model.artifact.repository import ModelRepository
 from model.artifact.signing import sign_version
 from model.artifact.storage import writing
+from model.artifact.store import read_graphs
 from model.artifact.version import UnknownVersionError, VersionId
 
 
@@ -50,7 +51,7 @@ def sign(repository: ModelRepository, version: VersionId, key: Path) -> None:
     """
     anybodys = ModelRepository(repository.storage)
     manifest = anybodys.manifest_content(version)
-    anybodys.read(version)
+    read_graphs(repository.storage, version, manifest)
     sign_version(repository.storage, version, manifest, key)
 
 

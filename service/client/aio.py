@@ -1,16 +1,12 @@
 """The client for programs with an event loop; `service.client.sync` with await."""
 
-import asyncio
 import io
-import itertools
-import random
-import time
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable
 from contextlib import aclosing
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar, Unpack
+from typing import Self, Unpack
 
 import httpx
 from PIL import Image
@@ -18,36 +14,30 @@ from PIL import Image
 from service.client.calls import (
     MODELS,
     READY,
-    Call,
-    Outcome,
-    Talk,
-    ask_about,
     draw_call,
     explain_call,
+    explaining,
     predict_call,
-    stepped,
+    predicting,
 )
-from service.client.chunks import at_most, chunks_of, in_order_of_loop
 from service.client.defaults import BATCH_SIZE, CONCURRENCY, CONNECTIONS, URL, headers
-from service.client.errors import GoodserveError, lost, problem_of
 from service.client.images import ImageLike, read_apart
+from service.client.many import Asked, AsyncMany
 from service.client.options import DrawOptions, ExplainOptions, PredictOptions
 from service.client.results import (
     Explanation,
     FilePrediction,
-    Limits,
     Models,
     Prediction,
     Ready,
-    explanation_of,
+    explanations_of,
     predictions_of,
     read,
 )
-from service.client.retry import Patience, pause_s
+from service.client.retry import Patience
+from service.client.sending import AsyncSender
 from service.pictures import pictures_in
 from service.progress import bar
-
-T = TypeVar("T", bound=ImageLike)
 
 
 class AsyncClient:
@@ -73,15 +63,15 @@ class AsyncClient:
             max_retries: of 429, 502 and 503 and of lost connections; 0: none.
             transport: carries the requests, in place of httpx' own.
         """
-        self._patience = Patience(max_retries, total_timeout)
-        self._http = httpx.AsyncClient(
+        http = httpx.AsyncClient(
             base_url=base_url,
             headers=headers(api_key),
             timeout=timeout,
             limits=CONNECTIONS,
             transport=transport,
         )
-        self._limits: Limits | None = None
+        self._sender = AsyncSender(http, Patience(max_retries, total_timeout))
+        self._many = AsyncMany(self._sender)
 
     async def __aenter__(self) -> Self:
         """Use the client within a block."""
@@ -98,7 +88,7 @@ class AsyncClient:
 
     async def aclose(self) -> None:
         """Close the connections."""
-        await self._http.aclose()
+        await self._sender.http.aclose()
 
     async def predict(self, image: ImageLike, **options: Unpack[PredictOptions]) -> Prediction:
         """Classify one image.
@@ -107,11 +97,11 @@ class AsyncClient:
             GoodserveError: there is no answer; see `service.client.errors`.
         """
         (prediction,) = predictions_of(
-            await self._send(predict_call([await read_apart(image)], options))
+            await self._sender.send(predict_call([await read_apart(image)], options))
         )
         return prediction
 
-    async def predict_many(
+    def predict_many(
         self,
         images: Iterable[ImageLike],
         *,
@@ -130,12 +120,8 @@ class AsyncClient:
         Raises:
             GoodserveError: there is no answer for one of them.
         """
-        found = self._outcomes(images, concurrency, batch_size, options)
-        async with aclosing(found) as outcomes:
-            async for _, outcome in outcomes:
-                if isinstance(outcome, GoodserveError):
-                    raise outcome
-                yield outcome
+        asked = Asked(predicting(options), concurrency, batch_size)
+        return self._many.answers(images, asked)
 
     async def predict_files(
         self,
@@ -156,7 +142,7 @@ class AsyncClient:
         Raises:
             GoodserveError: there is no answer, whatever the image.
         """
-        found = self._outcomes(paths, concurrency, batch_size, options)
+        found = self._many.outcomes(paths, Asked(predicting(options), concurrency, batch_size))
         async with aclosing(found) as outcomes:
             async for path, outcome in outcomes:
                 if isinstance(outcome, Prediction):
@@ -202,7 +188,32 @@ class AsyncClient:
         Raises:
             GoodserveError: there is no answer; see `service.client.errors`.
         """
-        return explanation_of(await self._send(explain_call(await read_apart(image), options)))
+        call = explain_call([await read_apart(image)], options)
+        (explanation,) = explanations_of(await self._sender.send(call))
+        return explanation
+
+    def explain_many(
+        self,
+        images: Iterable[ImageLike],
+        *,
+        concurrency: int = CONCURRENCY,
+        batch_size: int = BATCH_SIZE,
+        **options: Unpack[ExplainOptions],
+    ) -> AsyncIterator[Explanation]:
+        """Take the scores of many images apart, in their order, as `predict_many` asks.
+
+        Args:
+            images: any number.
+            concurrency: requests at once.
+            batch_size: images in one request, at most what the service takes: fewer, the more
+                classes each is asked about.
+            options: as of `explain`.
+
+        Raises:
+            GoodserveError: there is no answer for one of them.
+        """
+        asked = Asked(explaining(options), concurrency, batch_size)
+        return self._many.answers(images, asked)
 
     async def draw(self, image: ImageLike, **options: Unpack[DrawOptions]) -> Image.Image:
         """Draw the evidence over one image, with a legend.
@@ -210,7 +221,9 @@ class AsyncClient:
         Raises:
             GoodserveError: there is no answer; see `service.client.errors`.
         """
-        return Image.open(io.BytesIO(await self._send(draw_call(await read_apart(image), options))))
+        return Image.open(
+            io.BytesIO(await self._sender.send(draw_call(await read_apart(image), options)))
+        )
 
     async def models(self) -> Models:
         """List what serves, what is published, and what one request may hold.
@@ -218,7 +231,7 @@ class AsyncClient:
         Raises:
             GoodserveError: there is no answer.
         """
-        return read(Models, await self._send(MODELS))
+        return read(Models, await self._sender.send(MODELS))
 
     async def ready(self) -> Ready:
         """Say whether the service answers, and by which version; asked once, without retries.
@@ -226,72 +239,4 @@ class AsyncClient:
         Raises:
             UnreachableError: nothing is there.
         """
-        return read(Ready, await self._try(READY, also=503))
-
-    async def _outcomes(
-        self, images: Iterable[T], concurrency: int, batch_size: int, options: PredictOptions
-    ) -> AsyncGenerator[tuple[T, Outcome], None]:
-        """Ask about chunks side by side, each image with its outcome."""
-        limits = await self._limits_of(batch_size)
-
-        async def work(chunk: list[T]) -> list[tuple[T, Outcome]]:
-            outcomes = await self._held(ask_about(chunk, options, limits))
-            return list(zip(chunk, outcomes, strict=True))
-
-        chunks = chunks_of(images, limits.images)
-        async with aclosing(in_order_of_loop(chunks, work, concurrency)) as outcomes:
-            async for each in outcomes:
-                yield each
-
-    async def _held(self, talk: Talk) -> list[Outcome]:
-        """Send what it asks for until it has what it wants; files are read in threads."""
-        step = await asyncio.to_thread(stepped, talk, None)
-        while isinstance(step, Call):
-            try:
-                reply: bytes | GoodserveError = await self._send(step)
-            except GoodserveError as error:
-                reply = error
-            step = await asyncio.to_thread(stepped, talk, reply)
-        return step
-
-    async def _limits_of(self, batch_size: int) -> Limits:
-        """Ask once what one request may hold."""
-        if self._limits is None:
-            self._limits = (await self.models()).limits
-        return at_most(self._limits, batch_size)
-
-    async def _send(self, call: Call) -> bytes:
-        """Send a request as often as it takes; give the body of its answer.
-
-        Raises:
-            GoodserveError: of the last try.
-        """
-        started = time.monotonic()
-        for tries in itertools.count(1):
-            try:
-                return await self._try(call)
-            except GoodserveError as error:
-                passed_s = time.monotonic() - started
-                chance = random.random()
-                wait_s = pause_s(
-                    self._patience, error, tries=tries, passed_s=passed_s, chance=chance
-                )
-                if wait_s is None:
-                    raise
-            await asyncio.sleep(wait_s)
-        raise AssertionError
-
-    async def _try(self, call: Call, also: int | None = None) -> bytes:
-        """Send a request once.
-
-        Args:
-            call: the request.
-            also: a status that is no error here.
-        """
-        try:
-            response = await self._http.request(call.method, call.path, **call.keywords())
-        except httpx.HTTPError as error:
-            raise lost(error) from error
-        if response.is_success or response.status_code == also:
-            return response.content
-        raise problem_of(response, time.time())
+        return read(Ready, await self._sender.send_once(READY, also=503))

@@ -1,7 +1,7 @@
 """Requests as values, and the answers to those with many images: no network in here."""
 
-from collections.abc import Generator, Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from typing import Any, Generic, NamedTuple, TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -9,10 +9,17 @@ import httpx
 from service.client.errors import GoodserveError, ProblemError, UnreadableError
 from service.client.images import ImageLike, file_of
 from service.client.options import DrawOptions, ExplainOptions, PredictOptions
-from service.client.results import Limits, Prediction, predictions_of
+from service.client.results import (
+    Explanation,
+    Limits,
+    Prediction,
+    explanations_of,
+    predictions_of,
+)
+
+A = TypeVar("A")
 
 JSON, PNG = "application/json", "image/png"
-Outcome = Prediction | GoodserveError
 # Requests much larger than this are no faster, and take memory on both sides.
 _BATCH_BYTES = 2**20
 # Headers of a part in a form.
@@ -67,14 +74,16 @@ def predict_call(files: Sequence[bytes], options: PredictOptions) -> Call:
     return Call("POST", path, params, tuple(files), routing_key=options.get("routing_key"))
 
 
-def explain_call(file: bytes, options: ExplainOptions) -> Call:
-    """Ask for a score taken apart."""
-    return Call("POST", _path("explain", options), _params(options), (file,))
+def explain_call(files: Sequence[bytes], options: ExplainOptions) -> Call:
+    """Ask for scores taken apart."""
+    path, params = _path("explain", options), _params(options)
+    return Call("POST", path, params, tuple(files), routing_key=options.get("routing_key"))
 
 
 def draw_call(file: bytes, options: DrawOptions) -> Call:
     """Ask for evidence, drawn over its image."""
-    return Call("POST", _path("explain", options), _params(options), (file,), PNG)
+    path, params = _path("explain", options), _params(options)
+    return Call("POST", path, params, (file,), PNG, options.get("routing_key"))
 
 
 def _path(verb: str, options: PredictOptions | ExplainOptions | DrawOptions) -> str:
@@ -108,37 +117,72 @@ def _params(
     return (*plain, *lists)
 
 
-Talk = Generator[Call, "bytes | GoodserveError", list[Outcome]]
+class Question(NamedTuple, Generic[A]):
+    """What is asked about each of many images.
+
+    Attributes:
+        call: makes the request about some of them.
+        answers: reads what comes back, in the images' order.
+        explanations: that each image needs; the service bounds them by request.
+    """
+
+    call: Callable[[Sequence[bytes]], Call]
+    answers: Callable[[bytes], list[A]]
+    explanations: int = 0
+
+    def within(self, limits: Limits) -> Limits:
+        """Put no more images into one request than the service takes for this question."""
+        if not self.explanations:
+            return limits
+        images = max(1, limits.explanations // self.explanations)
+        return limits.holding(images)
 
 
-def ask_about(images: Iterable[ImageLike], options: PredictOptions, limits: Limits) -> Talk:
+def predicting(options: PredictOptions) -> Question[Prediction]:
+    """Ask for classes."""
+    return Question(lambda files: predict_call(files, options), predictions_of)
+
+
+def explaining(options: ExplainOptions) -> Question[Explanation]:
+    """Ask for scores taken apart."""
+    named = options.get("classes") or ()
+    texts = [named] if isinstance(named, str) else named
+    # At most so many: a comma may also be part of a label.
+    count = sum(1 + text.count(",") for text in texts) + bool(options.get("contrast"))
+    return Question(lambda files: explain_call(files, options), explanations_of, count or 1)
+
+
+Talk = Generator[Call, bytes | GoodserveError, list[A | GoodserveError]]
+
+
+def ask_about(images: Iterable[ImageLike], question: Question[A], limits: Limits) -> Talk[A]:
     """Ask about images, several with one request where they are small.
 
     It yields requests and is sent the bytes of each answer, or why there is none; reading the
     images happens in between. Where an image spoils its request, the others are asked about alone.
 
     Returns:
-        An outcome for each image, in their order.
+        An answer for each image, or why there is none, in their order.
     """
-    outcomes: list[Outcome] = []
+    outcomes: list[A | GoodserveError] = []
     for group in _groups(images, limits):
         files = [each for each in group if isinstance(each, bytes)]
-        answers = iter((yield from _answered(files, options)))
+        answers = iter((yield from _answered(files, question)))
         outcomes += [next(answers) if isinstance(each, bytes) else each for each in group]
     return outcomes
 
 
-def _answered(files: Sequence[bytes], options: PredictOptions) -> Talk:
+def _answered(files: Sequence[bytes], question: Question[A]) -> Talk[A]:
     if not files:
         return []
-    reply = yield predict_call(files, options)
+    reply = yield question.call(files)
     if isinstance(reply, bytes):
-        return [*predictions_of(reply)]
+        return [*question.answers(reply)]
     if len(files) == 1 or not (isinstance(reply, ProblemError) and reply.is_of_image):
         return [reply] * len(files)
-    alone: list[Outcome] = []
+    alone: list[A | GoodserveError] = []
     for file in files:
-        alone += yield from _answered([file], options)
+        alone += yield from _answered([file], question)
     return alone
 
 
@@ -162,10 +206,10 @@ def _groups(images: Iterable[ImageLike], limits: Limits) -> Iterator[list[bytes 
         yield group
 
 
-def stepped(talk: Talk, reply: bytes | GoodserveError | None) -> Call | list[Outcome]:
+def stepped(talk: Talk[A], reply: bytes | GoodserveError | None) -> Call | list[A | GoodserveError]:
     """Tell it what came back; give what it asks for next, or what it has at the end."""
     try:
         return next(talk) if reply is None else talk.send(reply)
     except StopIteration as end:
-        outcomes: list[Outcome] = end.value
+        outcomes: list[A | GoodserveError] = end.value
         return outcomes

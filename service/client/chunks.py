@@ -15,8 +15,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import TypeVar
 
-import msgspec
-
 from service.client.results import Limits
 
 T = TypeVar("T")
@@ -31,7 +29,7 @@ def at_most(limits: Limits, batch_size: int) -> Limits:
     if batch_size < 1:
         message = f"batch_size must be 1 or more, not {batch_size}"
         raise ValueError(message)
-    return msgspec.structs.replace(limits, images=min(batch_size, limits.images))
+    return limits.holding(batch_size)
 
 
 def chunks_of(items: Iterable[T], size: int) -> Iterator[list[T]]:

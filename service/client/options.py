@@ -36,6 +36,7 @@ class ExplainOptions(TypedDict, total=False):
         contrast: two classes: what speaks for the first rather than the second.
         channels: how many of the strongest channels to give (5).
         confidence: as for a prediction.
+        routing_key: as for a prediction: with the same one the same version answers both.
     """
 
     model: str | None
@@ -44,6 +45,7 @@ class ExplainOptions(TypedDict, total=False):
     contrast: tuple[str, str] | None
     channels: int
     confidence: float | None
+    routing_key: str | None
 
 
 class DrawOptions(TypedDict, total=False):
@@ -55,6 +57,7 @@ class DrawOptions(TypedDict, total=False):
         classes: the class to draw; by default the most probable one.
         contrast: two classes instead: what speaks for the first rather than the second.
         layer: whose evidence to draw; by default all layers'.
+        routing_key: as for a prediction: with the same one the same version answers both.
     """
 
     model: str | None
@@ -62,3 +65,4 @@ class DrawOptions(TypedDict, total=False):
     classes: Sequence[str]
     contrast: tuple[str, str] | None
     layer: str | None
+    routing_key: str | None

@@ -1,7 +1,7 @@
 """What the service says, typed; fields that this client does not know are left out."""
 
 import os
-from typing import Any, TypeVar, get_origin
+from typing import Any, Self, TypeVar, get_origin
 
 import msgspec
 import numpy as np
@@ -159,11 +159,16 @@ class Explanation(msgspec.Struct, frozen=True, eq=False):
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """What one request may hold."""
+    """What one request may hold; `explanations` are images times classes taken apart."""
 
     images: int = 1
     request_bytes: int = 2**20
     image_bytes: int = 2**20
+    explanations: int = 1
+
+    def holding(self, images: int) -> Self:
+        """Give the same for at most so many images."""
+        return msgspec.structs.replace(self, images=min(images, self.images))
 
 
 class VersionInfo(msgspec.Struct, frozen=True):
@@ -236,16 +241,16 @@ def predictions_of(body: bytes) -> list[Prediction]:
     return found.predictions
 
 
-def explanation_of(body: bytes) -> Explanation:
-    """Read an answer of `/explain` about one image.
+def explanations_of(body: bytes) -> list[Explanation]:
+    """Read an answer of `/explain`; each explanation names the version.
 
     Raises:
         GoodserveError: it is none.
     """
     found = _decoded(_EXPLANATIONS, body)
-    (explanation,) = found.explanations
-    msgspec.structs.force_setattr(explanation, "model", found.model)
-    return explanation
+    for each in found.explanations:
+        msgspec.structs.force_setattr(each, "model", found.model)
+    return found.explanations
 
 
 def read(kind: type[T], body: bytes) -> T:

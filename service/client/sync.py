@@ -1,16 +1,12 @@
 """The client for programs that wait."""
 
 import io
-import itertools
-import random
-import threading
-import time
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar, Unpack
+from typing import Self, Unpack
 
 import httpx
 from PIL import Image
@@ -18,36 +14,30 @@ from PIL import Image
 from service.client.calls import (
     MODELS,
     READY,
-    Call,
-    Outcome,
-    Talk,
-    ask_about,
     draw_call,
     explain_call,
+    explaining,
     predict_call,
-    stepped,
+    predicting,
 )
-from service.client.chunks import at_most, chunks_of, in_order
 from service.client.defaults import BATCH_SIZE, CONCURRENCY, CONNECTIONS, URL, headers
-from service.client.errors import GoodserveError, lost, problem_of
 from service.client.images import ImageLike, file_of
+from service.client.many import Asked, Many
 from service.client.options import DrawOptions, ExplainOptions, PredictOptions
 from service.client.results import (
     Explanation,
     FilePrediction,
-    Limits,
     Models,
     Prediction,
     Ready,
-    explanation_of,
+    explanations_of,
     predictions_of,
     read,
 )
-from service.client.retry import Patience, pause_s
+from service.client.retry import Patience
+from service.client.sending import Sender
 from service.pictures import pictures_in
 from service.progress import bar
-
-T = TypeVar("T", bound=ImageLike)
 
 
 class Client:
@@ -73,15 +63,15 @@ class Client:
             max_retries: of 429, 502 and 503 and of lost connections; 0: none.
             transport: carries the requests, in place of httpx' own.
         """
-        self._patience = Patience(max_retries, total_timeout)
-        self._http = httpx.Client(
+        http = httpx.Client(
             base_url=base_url,
             headers=headers(api_key),
             timeout=timeout,
             limits=CONNECTIONS,
             transport=transport,
         )
-        self._limits: Limits | None = None
+        self._sender = Sender(http, Patience(max_retries, total_timeout))
+        self._many = Many(self._sender)
 
     def __enter__(self) -> Self:
         """Use the client within a block."""
@@ -98,7 +88,7 @@ class Client:
 
     def close(self) -> None:
         """Close the connections."""
-        self._http.close()
+        self._sender.http.close()
 
     def predict(self, image: ImageLike, **options: Unpack[PredictOptions]) -> Prediction:
         """Classify one image.
@@ -106,7 +96,7 @@ class Client:
         Raises:
             GoodserveError: there is no answer; see `service.client.errors`.
         """
-        (prediction,) = predictions_of(self._send(predict_call([file_of(image)], options)))
+        (prediction,) = predictions_of(self._sender.send(predict_call([file_of(image)], options)))
         return prediction
 
     def predict_many(
@@ -128,11 +118,8 @@ class Client:
         Raises:
             GoodserveError: there is no answer for one of them.
         """
-        with closing(self._outcomes(images, concurrency, batch_size, options)) as outcomes:
-            for _, outcome in outcomes:
-                if isinstance(outcome, GoodserveError):
-                    raise outcome
-                yield outcome
+        asked = Asked(predicting(options), concurrency, batch_size)
+        return self._many.answers(images, asked)
 
     def predict_files(
         self,
@@ -153,7 +140,8 @@ class Client:
         Raises:
             GoodserveError: there is no answer, whatever the image.
         """
-        with closing(self._outcomes(paths, concurrency, batch_size, options)) as outcomes:
+        found = self._many.outcomes(paths, Asked(predicting(options), concurrency, batch_size))
+        with closing(found) as outcomes:
             for path, outcome in outcomes:
                 if isinstance(outcome, Prediction):
                     yield FilePrediction(Path(path), outcome)
@@ -198,7 +186,32 @@ class Client:
         Raises:
             GoodserveError: there is no answer; see `service.client.errors`.
         """
-        return explanation_of(self._send(explain_call(file_of(image), options)))
+        call = explain_call([file_of(image)], options)
+        (explanation,) = explanations_of(self._sender.send(call))
+        return explanation
+
+    def explain_many(
+        self,
+        images: Iterable[ImageLike],
+        *,
+        concurrency: int = CONCURRENCY,
+        batch_size: int = BATCH_SIZE,
+        **options: Unpack[ExplainOptions],
+    ) -> Iterator[Explanation]:
+        """Take the scores of many images apart, in their order, as `predict_many` asks.
+
+        Args:
+            images: any number.
+            concurrency: requests at once.
+            batch_size: images in one request, at most what the service takes: fewer, the more
+                classes each is asked about.
+            options: as of `explain`.
+
+        Raises:
+            GoodserveError: there is no answer for one of them.
+        """
+        asked = Asked(explaining(options), concurrency, batch_size)
+        return self._many.answers(images, asked)
 
     def draw(self, image: ImageLike, **options: Unpack[DrawOptions]) -> Image.Image:
         """Draw the evidence over one image, with a legend.
@@ -206,7 +219,7 @@ class Client:
         Raises:
             GoodserveError: there is no answer; see `service.client.errors`.
         """
-        return Image.open(io.BytesIO(self._send(draw_call(file_of(image), options))))
+        return Image.open(io.BytesIO(self._sender.send(draw_call(file_of(image), options))))
 
     def models(self) -> Models:
         """List what serves, what is published, and what one request may hold.
@@ -214,7 +227,7 @@ class Client:
         Raises:
             GoodserveError: there is no answer.
         """
-        return read(Models, self._send(MODELS))
+        return read(Models, self._sender.send(MODELS))
 
     def ready(self) -> Ready:
         """Say whether the service answers, and by which version; asked once, without retries.
@@ -222,70 +235,4 @@ class Client:
         Raises:
             UnreachableError: nothing is there.
         """
-        return read(Ready, self._try(READY, also=503))
-
-    def _outcomes(
-        self, images: Iterable[T], concurrency: int, batch_size: int, options: PredictOptions
-    ) -> Generator[tuple[T, Outcome], None, None]:
-        """Ask about chunks side by side, each image with its outcome."""
-        limits = self._limits_of(batch_size)
-        stop = threading.Event()
-
-        def work(chunk: list[T]) -> list[tuple[T, Outcome]]:
-            talk = ask_about(chunk, options, limits)
-            return list(zip(chunk, self._held(talk, stop.wait), strict=True))
-
-        return in_order(chunks_of(images, limits.images), work, concurrency, stop)
-
-    def _held(self, talk: Talk, sleep: Callable[[float], object]) -> list[Outcome]:
-        """Send what it asks for until it has what it wants."""
-        step = stepped(talk, None)
-        while isinstance(step, Call):
-            try:
-                reply: bytes | GoodserveError = self._send(step, sleep)
-            except GoodserveError as error:
-                reply = error
-            step = stepped(talk, reply)
-        return step
-
-    def _limits_of(self, batch_size: int) -> Limits:
-        """Ask once what one request may hold."""
-        if self._limits is None:
-            self._limits = self.models().limits
-        return at_most(self._limits, batch_size)
-
-    def _send(self, call: Call, sleep: Callable[[float], object] = time.sleep) -> bytes:
-        """Send a request as often as it takes; give the body of its answer.
-
-        Raises:
-            GoodserveError: of the last try.
-        """
-        started = time.monotonic()
-        for tries in itertools.count(1):
-            try:
-                return self._try(call)
-            except GoodserveError as error:
-                passed_s = time.monotonic() - started
-                chance = random.random()
-                wait_s = pause_s(
-                    self._patience, error, tries=tries, passed_s=passed_s, chance=chance
-                )
-                if wait_s is None:
-                    raise
-            sleep(wait_s)
-        raise AssertionError
-
-    def _try(self, call: Call, also: int | None = None) -> bytes:
-        """Send a request once.
-
-        Args:
-            call: the request.
-            also: a status that is no error here.
-        """
-        try:
-            response = self._http.request(call.method, call.path, **call.keywords())
-        except httpx.HTTPError as error:
-            raise lost(error) from error
-        if response.is_success or response.status_code == also:
-            return response.content
-        raise problem_of(response, time.time())
+        return read(Ready, self._sender.send_once(READY, also=503))

@@ -65,7 +65,7 @@ _VERSION_HEADER: dict[str, Any] = {
         "pattern": f"^({VERSION_PATTERN.pattern}|{LABEL_PATTERN.pattern})$",
     },
 }
-_KEY_HEADER: dict[str, Any] = {
+KEY_PARAMETER: dict[str, Any] = {
     "name": "X-Routing-Key",
     "in": "header",
     "required": False,
@@ -116,6 +116,12 @@ def explain_router(endpoint: Endpoint) -> APIRouter:
     drawn = {
         "description": "the parts, or the evidence drawn over the image",
         "content": {PNG: {"schema": BINARY}},
+        "headers": {
+            "X-Model-Version": {
+                "description": "of a picture alone: the version that answered",
+                "schema": {"type": "string", "pattern": f"^{VERSION_PATTERN.pattern}$"},
+            }
+        },
     }
 
     async def explain(_: Request) -> Response:
@@ -138,7 +144,7 @@ def _add(
 ) -> None:
     """Add a route by the handler's name for the default model, a named one, and one version."""
     answers = {**responses, **_UNKNOWN, **_PROBLEMS}
-    open_choice = [_VERSION_HEADER] if answer is ExplainResponse else [_VERSION_HEADER, _KEY_HEADER]
+    open_choice = [_VERSION_HEADER, KEY_PARAMETER]
     for prefix, parameters in (
         ("", open_choice),
         ("/models/{name}", [NAME_PARAMETER, *open_choice]),

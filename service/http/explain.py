@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 from pydantic import ValidationError
 
 from service.errors import UnprocessableError, describe
-from service.http.endpoint import Answer, Asked, ImageEndpoint
+from service.http.endpoint import VERSION_HEADER, Answer, Asked, ImageEndpoint
 from service.http.overlay import draw
 from service.http.parts import word_parts
 from service.http.question import question
@@ -39,7 +39,8 @@ class ExplainEndpoint(ImageEndpoint):
         )
         if wants_picture:
             picture = partial(draw, explained, asked.form.images[0], options.layer)
-            return Answer(await asyncio.to_thread(picture), PNG.encode())
+            version = (VERSION_HEADER, explained.id.version.encode())
+            return Answer(await asyncio.to_thread(picture), PNG.encode(), (version,))
         # A map has a thousand numbers: the event loop has others to answer.
         words = partial(
             word_parts, explained, options.channels, options.confidence, self.familiar_from

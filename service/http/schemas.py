@@ -229,13 +229,14 @@ class TrialInfo(BaseModel):
 
 
 class Limits(BaseModel):
-    """What one request may hold; more is refused with 413."""
+    """What one request may hold; more is refused with 413, too many explanations with 422."""
 
     images: int
     request_bytes: int
     image_bytes: int
     image_pixels: int = Field(description="width times height of one image")
     request_pixels: int = Field(description="of all images of a request")
+    explanations: int = Field(description="images times classes to take apart, of `/explain`")
 
 
 class Models(BaseModel):

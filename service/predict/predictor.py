@@ -1,31 +1,34 @@
 """The service without HTTP: images in, answers out."""
 
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import NamedTuple, Self
+from typing import Generic, NamedTuple, Self, TypeVar
 
 from model.artifact.manifest import Manifest
-from service.errors import ConflictError, NotReadyError, OurFaultError
+from service.errors import ConflictError, NotReadyError, OurFaultError, UnprocessableError
 from service.predict.answers import Answers, Explained
 from service.predict.batch import Images
 from service.predict.evidence import Question
 from service.predict.lane import Lane
 from service.predict.lanes import ANY, Lanes, Wanted
 from service.predict.on_demand import OnDemand
-from service.predict.trial import Trial
+from service.predict.trial import Ran, Trial
 from service.predict.trials import Trials
 
+T = TypeVar("T")
+
 Check = Callable[[Manifest], None]
+# Answers a request on one lane, within so many seconds; it may be asked for another lane again.
+Run = Callable[[Lane, float | None], Awaitable[Ran[T]]]
 
 
-class Request(NamedTuple):
-    """What one caller wants of whichever version answers; see `Predictor.predict`."""
+class Request(NamedTuple, Generic[T]):
+    """What one caller wants of whichever version answers; see `Predictor.answered`."""
 
-    images: Images
-    explain: bool
+    images: int
+    run: Run[T]
     timeout_s: float | None
-    check: Check
 
     def later(self, seconds: float) -> Self:
         """Give the same so many seconds later."""
@@ -112,36 +115,13 @@ class Predictor:
         Raises:
             ServiceError: see `service.errors`; nothing else is raised.
         """
-        request = Request(images, explain, timeout_s, check)
-        trial = self._trials.drawn(wanted) if self._trials is not None else None
-        if trial is None:
-            return await self._answered(request, wanted)
-        return await self._tried(trial, request, wanted)
 
-    async def _answered(self, request: Request, wanted: Wanted) -> Answers:
-        images, timeout_s = request.images, request.timeout_s
-        async with self.leased(len(images), wanted, timeout_s=timeout_s) as lane:
-            request.check(lane.version.manifest)
-            return await lane.submit(images, explain=request.explain, timeout_s=timeout_s)
+        async def run(lane: Lane, timeout_s: float | None) -> Ran[Answers]:
+            check(lane.version.manifest)
+            found = await lane.submit(images, explain=explain, timeout_s=timeout_s)
+            return Ran(found, images, found.manifest, found.outputs.scores)
 
-    async def _tried(self, trial: Trial, request: Request, wanted: Wanted) -> Answers:
-        """Answer a request that was drawn for a trial: nobody is worse off for being drawn."""
-        trials = self._trials
-        assert trials is not None  # noqa: S101  this trial is one of them
-        if trial.canary.shadow:
-            answers = await self._answered(request, wanted)
-            trials.compare(trial, request.images, answers, by=trial.wanted)
-            return answers
-        started = time.perf_counter()
-        try:
-            answers = await self._answered(request, trial.wanted)
-        except (ConflictError, NotReadyError, OurFaultError) as error:
-            taken_s = time.perf_counter() - started
-            trials.failed(trial, error, taken_s)
-            return await self._answered(request.later(taken_s), wanted)
-        trials.ran(trial, time.perf_counter() - started)
-        trials.compare(trial, request.images, answers, by=wanted)
-        return answers
+        return await self.answered(len(images), run, timeout_s=timeout_s, wanted=wanted)
 
     async def explain(
         self,
@@ -162,6 +142,68 @@ class Predictor:
         Raises:
             ServiceError: see `service.errors`; nothing else is raised.
         """
-        async with self.leased(len(images), wanted, timeout_s=timeout_s) as lane:
+
+        async def run(lane: Lane, timeout_s: float | None) -> Ran[Explained]:
             question = ask(lane.version.manifest)
-            return await lane.explain(images, question, timeout_s=timeout_s)
+            found = await lane.explain(images, question, timeout_s=timeout_s)
+            return Ran(found, images, found.manifest, found.evidence.scores)
+
+        return await self.answered(len(images), run, timeout_s=timeout_s, wanted=wanted)
+
+    async def answered(
+        self,
+        images: int,
+        run: Run[T],
+        *,
+        timeout_s: float | None = None,
+        wanted: Wanted = ANY,
+    ) -> T:
+        """Answer a request by one version, which a trial may choose.
+
+        Args:
+            images: that will be submitted.
+            run: answers on the lane that it is given, from the beginning to the end.
+            timeout_s: seconds that the caller will wait.
+            wanted: the model.
+
+        Raises:
+            ServiceError: see `service.errors`; and what `run` raises.
+        """
+        request = Request(images, run, timeout_s)
+        trial = self._trials.drawn(wanted) if self._trials is not None else None
+        if trial is None:
+            return (await self._ran(request, wanted)).answer
+        return await self._tried(trial, request, wanted)
+
+    async def _ran(self, request: Request[T], wanted: Wanted) -> Ran[T]:
+        images, timeout_s = request.images, request.timeout_s
+        async with self.leased(images, wanted, timeout_s=timeout_s) as lane:
+            return await request.run(lane, timeout_s)
+
+    async def _tried(self, trial: Trial, request: Request[T], wanted: Wanted) -> T:
+        """Answer a request that was drawn for a trial: nobody is worse off for being drawn."""
+        trials = self._trials
+        assert trials is not None  # noqa: S101  this trial is one of them
+        if trial.canary.shadow:
+            ran = await self._ran(request, wanted)
+            trials.compare(trial, ran, by=trial.wanted)
+            return ran.answer
+        started = time.perf_counter()
+        try:
+            ran = await self._ran(request, trial.wanted)
+        except (NotReadyError, OurFaultError) as error:
+            taken_s = time.perf_counter() - started
+            trials.failed(trial, error, taken_s)
+            return (await self._ran(request.later(taken_s), wanted)).answer
+        except (ConflictError, UnprocessableError) as error:
+            taken_s = time.perf_counter() - started
+            # Other classes, say, or no evidence: a fault if the active version has what is asked.
+            try:
+                ran = await self._ran(request.later(taken_s), wanted)
+            except (ConflictError, UnprocessableError):
+                raise error from None
+            trials.failed(trial, error, taken_s)
+            return ran.answer
+        trials.ran(trial, time.perf_counter() - started)
+        trials.compare(trial, ran, by=wanted)
+        return ran.answer

@@ -3,16 +3,53 @@
 import hashlib
 import math
 from dataclasses import dataclass
+from typing import Generic, NamedTuple, TypeVar
 
 from model.artifact.labels import Canary
+from model.artifact.manifest import Manifest
+from model.artifact.outputs import Scores
 from model.artifact.version import VersionId
+from service.predict.batch import Images
 from service.predict.lanes import Wanted
+
+T = TypeVar("T")
 
 # A verdict needs so many outcomes, and a rate that is beyond its limit at the lower end of a
 # one-sided interval of 99 %: it is asked for after every request, and a rate that is only near
 # its limit would cross it by chance sooner or later.
 ENOUGH = 20
 _Z = 2.326
+
+
+class Ran(NamedTuple, Generic[T]):
+    """What one version made of a request.
+
+    Attributes:
+        answer: in the form that was asked for.
+        images: files or pixels, as the version got them.
+        manifest: of the version.
+        scores: `(N, K)`, float32, of the images.
+    """
+
+    answer: T
+    images: Images
+    manifest: Manifest
+    scores: Scores
+
+    @property
+    def labels(self) -> list[str]:
+        """The first class of each image."""
+        return labels_of(self.manifest, self.scores)
+
+
+def labels_of(manifest: Manifest, scores: Scores) -> list[str]:
+    """Name the first class of each image, for two versions may order their classes otherwise.
+
+    Args:
+        manifest: of the version.
+        scores: `(N, K)`, float32.
+    """
+    return [manifest.labels[place] for place in scores.argmax(axis=1)]
 
 
 @dataclass

@@ -14,10 +14,8 @@ from model.artifact.labels import Canary, Stopped
 from model.artifact.repository import ModelRepository
 from model.artifact.version import RepositoryError, VersionId
 from service.errors import OurFaultError, ServiceError
-from service.predict.answers import Answers
-from service.predict.batch import Images
 from service.predict.lanes import Lanes, Wanted
-from service.predict.trial import Tally, Trial, is_drawn, verdict
+from service.predict.trial import Ran, Tally, Trial, is_drawn, labels_of, verdict
 
 log = logging.getLogger("goodserve")
 
@@ -108,19 +106,21 @@ class Trials:
         self._hooks.on_request(trial.id, "failed", seconds)
         self._judge(trial)
 
-    def compare(self, trial: Trial, images: Images, answers: Answers, by: Wanted) -> None:
+    def compare(self, trial: Trial, ran: Ran[Any], by: Wanted) -> None:
         """Let the other version of a trial see the same images, once this caller is answered.
+
+        Whatever the caller asked for, the other one only classifies them.
 
         Args:
             trial: that the request was drawn for.
-            images: of the request.
-            answers: that the caller gets.
+            ran: what the caller gets.
             by: the other version.
         """
         if len(self._tasks) >= _MOST_AT_ONCE:
-            self._hooks.on_images(trial.id, "skipped", len(images))
+            self._hooks.on_images(trial.id, "skipped", len(ran.images))
             return
-        self._run(self._compare(trial, images, answers, by))
+        # Without the answer, which may be large and is not looked at.
+        self._run(self._compare(trial, ran._replace(answer=None), by))
 
     def refuse(self, trial: Trial, reason: str) -> None:
         """Stop a trial whose version cannot be loaded."""
@@ -138,8 +138,8 @@ class Trials:
             return known
         return Trial(VersionId(name, canary.version), canary, Tally())
 
-    async def _compare(self, trial: Trial, images: Images, answers: Answers, by: Wanted) -> None:
-        started = time.perf_counter()
+    async def _compare(self, trial: Trial, ran: Ran[None], by: Wanted) -> None:
+        started, images = time.perf_counter(), ran.images
         try:
             lane = self._lanes.lease(len(images), wanted=by)
             try:
@@ -155,7 +155,8 @@ class Trials:
             return
         if by == trial.wanted:
             self.ran(trial, time.perf_counter() - started)
-        differed = sum(a != b for a, b in zip(_first(answers), _first(other), strict=True))
+        pairs = zip(ran.labels, labels_of(other.manifest, other.outputs.scores), strict=True)
+        differed = sum(one != two for one, two in pairs)
         trial.tally.compared += len(images)
         trial.tally.differed += differed
         self._hooks.on_images(trial.id, "agreed", len(images) - differed)
@@ -191,9 +192,3 @@ class Trials:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-def _first(answers: Answers) -> list[str]:
-    """Name the first class of each image, for two versions may order their classes otherwise."""
-    labels = answers.manifest.labels
-    return [labels[k] for k in answers.outputs.scores.argmax(axis=1)]

@@ -1,12 +1,16 @@
 """The page where there are keys, in a real browser: who enters which key may do what."""
 
 import re
+import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 
+from model.artifact.labels import Canary, Stopped
 from model.artifact.repository import ModelRepository
 from model.artifact.version import VersionId
 from service.keys.file import add_key
@@ -113,6 +117,97 @@ def test_an_admin_sets_and_removes_a_label(visit: Visit, repository: ModelReposi
     assert repository.state().models["tiny"].labels == {}  # type: ignore[union-attr]
 
 
+def begin_trial(page: "Page", percent: str, *, shadow: bool = False) -> None:
+    """Fill in the form that puts the second version on trial, and send it."""
+    page.get_by_label("try", exact=True).select_option("tiny/2")
+    page.get_by_label("on", exact=True).fill(percent)
+    page.get_by_label("only compare").set_checked(shadow)
+    page.get_by_role("button", name="start the trial").click()
+
+
+def canary(repository: ModelRepository) -> Canary | None:
+    """Say which version is on trial, and how."""
+    state = repository.state()
+    assert state is not None
+    return state.models["tiny"].canary
+
+
+def test_an_admin_starts_a_trial_and_promotes_it(
+    visit: Visit, repository: ModelRepository, server: Server
+) -> None:
+    """The version on trial answers what this page asks, and then everybody."""
+    page = visit.page
+    enter(page, OPS.text)
+    begin_trial(page, "100")
+
+    expect(page.locator("#changed")).to_have_text(
+        "tiny/2 is on trial and answers 100 % of the requests."
+    )
+    begun = canary(repository)
+    assert begun is not None
+    assert (begun.version, begun.percent, begun.shadow) == ("2", 100, False)
+    row = page.locator("#versions tr", has_text="tiny/2")
+    expect(row).to_contain_text("on trial, answers 100 %")
+    until_tried(server)
+    page.get_by_role("button", name="horse", exact=True).click()
+    expect(page.locator("#answered")).to_contain_text("answered by tiny/2")
+    expect(page.locator("#note")).to_contain_text("tiny/2 has no graph that takes its scores apart")
+    expect(page.locator("#outdated")).to_be_hidden()
+
+    page.get_by_role("button", name="promote tiny/2").click()
+
+    expect(page.locator("#changed")).to_have_text("tiny/2 is active.")
+    expect(page.locator("#serving")).to_have_text("tiny/2 serves")
+    expect(row).not_to_contain_text("on trial")
+    assert repository.active() == SECOND
+    assert canary(repository) is None
+
+
+def test_an_admin_ends_a_trial(visit: Visit, repository: ModelRepository) -> None:
+    """What is active stays so, and the version can be tried anew."""
+    page = visit.page
+    enter(page, OPS.text)
+    expect(page.locator("#trial-version option")).to_have_text(["tiny/2"])
+    begin_trial(page, "12.5", shadow=True)
+    row = page.locator("#versions tr", has_text="tiny/2")
+    expect(row).to_contain_text("on trial, compared on 12.5 %")
+    begun = canary(repository)
+    assert begun is not None
+    assert (begun.percent, begun.shadow) == (12.5, True)
+
+    page.get_by_role("button", name="end the trial of tiny/2").click()
+
+    expect(page.locator("#changed")).to_have_text("The trial of tiny/2 has ended.")
+    expect(row).not_to_contain_text("on trial")
+    expect(page.get_by_role("button", name="activate tiny/2")).to_be_visible()
+    assert repository.active() == FIRST
+    assert canary(repository) is None
+
+
+def test_a_trial_that_failed_is_told_of(visit: Visit, repository: ModelRepository) -> None:
+    """With the reason, to whoever may see the versions."""
+    stopped = Stopped(version="2", reason="it answered nobody", at=datetime.now(UTC))
+    repository.begin_canary("tiny", Canary(version="2", percent=5, since=stopped.at))
+    repository.end_canary("tiny", stopped)
+    page = visit.page
+    enter(page, SHOP.text)
+
+    expect(page.locator("#stopped")).to_have_text(
+        "The trial of tiny/2 was stopped: it answered nobody"
+    )
+
+
+def until_tried(server: Server) -> None:
+    """Wait until the version on trial answers."""
+    headers = {"Authorization": f"Bearer {OPS.text}"}
+    for _ in range(600):
+        listed = httpx.get(f"{server.url}/models", headers=headers).json()["versions"]
+        if listed[1]["state"] == "serving":
+            return
+        time.sleep(0.05)
+    raise AssertionError(listed)
+
+
 def test_a_key_to_predict_shows_no_changes(visit: Visit) -> None:
     """Images are answered, and nothing else is offered."""
     page = visit.page
@@ -123,6 +218,7 @@ def test_a_key_to_predict_shows_no_changes(visit: Visit) -> None:
     expect(page.locator("#images .said")).to_have_text(re.compile("%$"))
     expect(page.locator("#changes-head")).to_be_hidden()
     expect(page.locator("#label-form")).to_be_hidden()
+    expect(page.locator("#trial-form")).to_be_hidden()
     assert page.locator("#versions button").count() == 0
 
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from functools import partial
 from http import HTTPStatus
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import fastapi
 from pydantic import ValidationError
@@ -13,6 +13,7 @@ from model.artifact.manifest import Manifest
 from model.artifact.outputs import CONTRIBUTIONS, FAMILIARITY
 from service.errors import ConflictError, UnprocessableError, describe
 from service.http.body import Receive, read_body
+from service.http.count import count_answers
 from service.http.endpoint import Answer, Endpoint, Scope, model_of, read_head
 from service.http.form import LARGE_BODY_BYTES
 from service.http.question import question
@@ -22,10 +23,26 @@ from service.http.v2.errors import write_error
 from service.http.v2.inputs import count_images, take_images
 from service.http.v2.outputs import CLASS, CONTRAST, EVIDENCE, Asked, Response, outputs_asked, write
 from service.http.v2.request import Parsed, json_length, parameter, parse, timeout_s
+from service.predict.answers import Answers
 from service.predict.evidence import Question
 from service.predict.lane import Lane
+from service.predict.trial import Ran
 
 T = TypeVar("T")
+
+
+class Found(NamedTuple):
+    """What one version says.
+
+    Attributes:
+        response: to be written.
+        names: of the outputs that are asked for.
+        answers: of a plain run; None where scores were taken apart.
+    """
+
+    response: Response
+    names: set[str]
+    answers: Answers | None
 
 
 class InferEndpoint(Endpoint):
@@ -48,37 +65,39 @@ class InferEndpoint(Endpoint):
             count = count_images(parsed, self.limits.max_images)
             wait_s = timeout_s(parsed.request, head.timeout_s)
             wanted = model_of(scope["path_params"], head)
-            async with self.predictor.leased(count, wanted, timeout_s=wait_s) as lane:
-                response = await self._run(lane, parsed, wait_s, aside=_is_large(data))
+            run = partial(_run, parsed, aside=_is_large(data))
+            found = await self.predictor.answered(count, run, timeout_s=wait_s, wanted=wanted)
+            if found.answers is not None:
+                explained = CONTRIBUTIONS in found.names
+                count_answers(self.metrics, found.answers, explained=explained)
+            response = found.response
             return await _in_turn(partial(write, response), aside=response.is_large())
 
-    async def _run(
-        self, lane: Lane, parsed: Parsed, wait_s: float | None, *, aside: bool
-    ) -> Response:
-        """Answer a request by one version.
 
-        Raises:
-            ServiceError: there is no answer.
-        """
-        manifest, request = lane.version.manifest, parsed.request
-        asked = outputs_asked(request, manifest)
-        names = {each.name for each in asked}
-        images = await _in_turn(partial(take_images, parsed, manifest), aside=aside)
-        asks = evidence_asked(asked, manifest, len(images))
-        if asks is not None:
-            explained = await lane.explain(images, asks, timeout_s=wait_s)
-            arrays = await asyncio.to_thread(of_evidence, explained)
-        else:
-            explain = CONTRIBUTIONS in names
-            answers = await lane.submit(images, explain=explain, timeout_s=wait_s)
-            if answers.familiarity is not None:
-                known = [each for each in answers.familiarity if each is not None]
-                self.metrics.familiarity(answers.id, known)
-            arrays = of_answers(answers)
-        if request is not None and request.outputs:
-            _check_familiarity(names, arrays)
-        tensors = [(each, shaped(each, arrays, manifest)) for each in asked if each.name in arrays]
-        return Response(lane.id, None if request is None else request.id, tensors)
+async def _run(parsed: Parsed, lane: Lane, wait_s: float | None, *, aside: bool) -> Ran[Found]:
+    """Answer a request by one version.
+
+    Raises:
+        ServiceError: there is no answer.
+    """
+    manifest, request = lane.version.manifest, parsed.request
+    asked = outputs_asked(request, manifest)
+    names = {each.name for each in asked}
+    images = await _in_turn(partial(take_images, parsed, manifest), aside=aside)
+    asks = evidence_asked(asked, manifest, len(images))
+    answers = None
+    if asks is not None:
+        explained = await lane.explain(images, asks, timeout_s=wait_s)
+        scores, arrays = explained.evidence.scores, await asyncio.to_thread(of_evidence, explained)
+    else:
+        explain = CONTRIBUTIONS in names
+        answers = await lane.submit(images, explain=explain, timeout_s=wait_s)
+        scores, arrays = answers.outputs.scores, of_answers(answers)
+    if request is not None and request.outputs:
+        _check_familiarity(names, arrays)
+    tensors = [(each, shaped(each, arrays, manifest)) for each in asked if each.name in arrays]
+    response = Response(lane.id, None if request is None else request.id, tensors)
+    return Ran(Found(response, names, answers), images, manifest, scores)
 
 
 def evidence_asked(asked: Sequence[Asked], manifest: Manifest, images: int) -> Question | None:

@@ -15,6 +15,7 @@ from service.http import audit
 from service.http.body import BodyLimits, read_body
 from service.http.documented import (
     BINARY,
+    KEY_PARAMETER,
     NAME_PARAMETER,
     TIMEOUT_PARAMETER,
     VERSION_PARAMETER,
@@ -66,8 +67,13 @@ _NAMES: dict[str, dict[str, Any]] = {
     _MODEL: {"parameters": [NAME_PARAMETER]},
     _VERSION: {"parameters": [NAME_PARAMETER, VERSION_PARAMETER]},
 }
+# Whoever names a version is not drawn for a trial.
+_CHOICE: dict[str, list[dict[str, Any]]] = {_MODEL: [KEY_PARAMETER], _VERSION: []}
 _INFER: dict[str, dict[str, Any]] = {
-    path: {"parameters": [*extra["parameters"], TIMEOUT_PARAMETER], "requestBody": _BODY}
+    path: {
+        "parameters": [*extra["parameters"], *_CHOICE[path], TIMEOUT_PARAMETER],
+        "requestBody": _BODY,
+    }
     for path, extra in _NAMES.items()
 }
 

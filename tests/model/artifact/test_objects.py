@@ -13,6 +13,7 @@ from model.artifact import bucket, objects
 from model.artifact.active import Active
 from model.artifact.bucket import Bucket
 from model.artifact.repository import ModelRepository
+from model.artifact.storage import Found
 from model.artifact.transfer import copy_version
 from model.artifact.upkeep import collect_garbage, delete_version
 from model.artifact.version import RepositoryError, UnknownVersionError, VersionId
@@ -166,6 +167,35 @@ def test_an_abandoned_upload_is_swept_and_one_under_way_is_not(
     with pytest.raises(FileNotFoundError):
         repository.storage.read("colours/2/model.onnx")
     assert repository.versions() == [version(1)]
+
+
+class Noted(objects.ObjectStorage):
+    """A bucket that notes what is read of it."""
+
+    def __init__(self, url: str) -> None:
+        """Begin without a note."""
+        super().__init__(url)
+        self.seen: list[str] = []
+
+    def read(self, path: str, most: int | None = None) -> Found:
+        """Read, and note what."""
+        self.seen.append(path)
+        return super().read(path, most)
+
+
+def test_copying_a_version_reads_each_of_its_files_once(
+    address: str, tiny_models: list[TinyModel]
+) -> None:
+    """Each is requests at the bucket; what arrives is what was checked."""
+    source, target = Noted(address), ModelRepository(f"{address}-copy")
+    publish(ModelRepository(source), tiny_models[0])
+    source.seen.clear()
+
+    assert copy_version(ModelRepository(source), target, version(1))
+
+    files = ("manifest.json", "model.onnx", "signature.json")
+    assert sorted(source.seen) == [f"colours/1/{file}" for file in files]
+    assert target.read(version(1)).manifest == tiny_models[0].manifest
 
 
 def test_what_is_wrong_with_a_bucket_is_said(

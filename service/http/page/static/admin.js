@@ -3,8 +3,9 @@
 import * as api from "./api.js";
 import { byId, element, tell } from "./elements.js";
 import { heldKey, holdKey } from "./keyring.js";
+import { offerTrials } from "./trials.js";
 
-const FIXED = ["stable", "canary"]; // these follow by themselves
+export const FIXED = ["stable", "canary"]; // these follow by themselves
 let refusedKey = null;
 
 // Gives the state of each model by its name; null for those who may not change anything.
@@ -33,7 +34,12 @@ export function changesOf({ name, version }, states, changed) {
   const buttons = labels.map(([label]) =>
     offer(`remove ${label}`, `remove ${label} from`, `${label} names nothing any more.`, "DELETE", `${name}/labels/${label}`),
   );
-  if (state?.active !== version) {
+  if (state?.canary?.version === version) {
+    buttons.unshift(
+      offer("promote", "promote", `${of} is active.`, "POST", `${name}/promote`),
+      offer("end the trial", "end the trial of", `The trial of ${of} has ended.`, "POST", `${name}/abandon`),
+    );
+  } else if (state?.active !== version) {
     buttons.unshift(offer("activate", "activate", `${of} is active.`, "POST", `${name}/versions/${version}/activate`));
   } else if (state.previous.length) {
     const before = `${name}/${state.previous.at(-1)}`;
@@ -54,6 +60,7 @@ export function showChanges(versions, states, changed) {
     const path = `${name}/versions/${version}/labels/${encodeURIComponent(label)}`;
     make(`${label} names ${name}/${version}.`, "PUT", path, changed);
   };
+  offerTrials(versions, states, (done, path) => make(done, "POST", path, changed));
 }
 
 async function make(done, method, path, changed) {

@@ -38,8 +38,13 @@ export class Picture {
     const key = keyOf(label, other);
     if (this.evidence.has(key) || this.withoutEvidence) return this.evidence.get(key) ?? null;
     try {
-      const explained = await api.explain(this.file, label, other);
-      if (!isSame(explained.model, this.answer.model)) await this.ask(); // it was swapped meanwhile
+      let explained = await api.explain(this.file, label, other);
+      if (!isSame(explained.model, this.answer.model)) {
+        await this.ask(); // it was swapped meanwhile
+        // Or it is on trial and cannot do this, so that the other one did: it shall say so itself.
+        const { model } = this.answer ?? explained;
+        if (!isSame(explained.model, model)) explained = await api.explain(this.file, label, other, model);
+      }
       for (const each of explained.evidence) this.evidence.set(keyOf(...wordsOf(each)), each);
     } catch (error) {
       if (error.status === 409) this.withoutEvidence = error.message;

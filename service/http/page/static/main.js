@@ -8,6 +8,7 @@ import { lookAtMetrics } from "./live.js";
 import { forgetModels, lookAtModels, nameOf } from "./models.js";
 import { cellAt, drawImage, drawOverlay, drawRamp, largest, strongestCell } from "./overlay.js";
 import { SAMPLES, asFile, drawn } from "./samples.js";
+import { mayAnswer } from "./trials.js";
 
 const POLL_MS = 2000;
 const MOST_NAMED = 8;
@@ -142,9 +143,10 @@ function familiar({ familiarity, is_familiar: isFamiliar }) {
 
 function compareVersions() {
   const by = state.shown?.answer && nameOf(state.shown.answer.model);
-  const isOutdated = Boolean(by && state.serving && by !== state.serving);
+  const { serving } = state;
+  const isOutdated = Boolean(by && serving && by !== serving && !mayAnswer(by, serving));
   byId("outdated").hidden = !isOutdated;
-  if (isOutdated) byId("outdated").firstElementChild.textContent = `${state.serving} serves now.`;
+  if (isOutdated) byId("outdated").firstElementChild.textContent = `${serving} serves now.`;
 }
 
 // ---- showing the evidence

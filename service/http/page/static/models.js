@@ -1,8 +1,9 @@
 // What serves, what is published, and what was refused and why.
 
-import { adminStates, changesOf, showChanges } from "./admin.js";
+import { FIXED, adminStates, changesOf, showChanges } from "./admin.js";
 import * as api from "./api.js";
 import { byId, element, percent, tell } from "./elements.js";
+import { showTrials, trialWords } from "./trials.js";
 
 // The list of versions reads files: it is asked for when something changed, else every so often.
 const LOOKS_BETWEEN_LISTS = 5;
@@ -35,12 +36,17 @@ function showState({ model, trouble, refused }) {
   tell(byId("refused"), refused && `${refused.version} was refused: ${refused.reason}`);
 }
 
-function showVersions({ versions, device }, { refused }, states) {
-  const now = JSON.stringify([versions, refused, states && [...states]]);
+function showVersions({ versions, device, trials }, { refused }, states) {
+  const now = JSON.stringify([versions, trials, refused, states && [...states]]);
   if (now === shown) return; // whoever stands on a button shall not lose it
   shown = now;
+  showTrials(trials);
   showChanges(versions, states, lookAgain);
-  const rows = versions.map((each) => versionRow(each, device, refused?.version, states));
+  const stateOf = (each) => {
+    if (each.is_active) return `serves (${device})`;
+    return refused?.version === nameOf(each) ? "refused" : trialWords(each, trials);
+  };
+  const rows = versions.map((each) => versionRow(each, stateOf(each), states));
   byId("versions").tBodies[0].replaceChildren(...rows);
 }
 
@@ -49,7 +55,7 @@ async function lookAgain() {
   await lookAtModels().catch((error) => tell(byId("serving"), error.message));
 }
 
-function versionRow(each, device, refused, states) {
+function versionRow(each, state, states) {
   const name = nameOf(each);
   const cells = each.problem
     ? [element("td", { colSpan: 4 }, each.problem)]
@@ -61,8 +67,7 @@ function versionRow(each, device, refused, states) {
         `${each.image_width} \u00d7 ${each.image_height}`,
         each.created.slice(0, 10),
       ].map((text) => element("td", {}, text));
-  const state = each.is_active ? `serves (${device})` : refused === name ? "refused" : "";
-  const labels = each.aliases.filter((label) => label !== "stable");
+  const labels = each.aliases.filter((label) => !FIXED.includes(label)); // the state says these
   return element(
     "tr",
     { className: each.is_active ? "active" : "" },
