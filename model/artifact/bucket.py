@@ -88,7 +88,9 @@ class Bucket:
             found = self._files.find(self._path(prefix).rstrip("/"), detail=True)
             if not found and not self._files.exists(self.name):
                 raise FileNotFoundError
-        return [self._object(each) for _, each in sorted(found.items())]
+        # Where a prefix' first object appears meanwhile, s3fs names the prefix itself.
+        files = [each for _, each in sorted(found.items()) if each["type"] == "file"]
+        return [self._object(each) for each in files]
 
     def create(self, key: str, content: bytes) -> None:
         """Write an object that must not be there yet.

@@ -2,6 +2,7 @@
 
 import asyncio
 import atexit
+import contextlib
 import logging
 import os
 import sys
@@ -14,7 +15,7 @@ Result = TypeVar("Result")
 
 # A thread that gives way still gets a tenth of a core that another one keeps busy: with less, a
 # service at its limit would refuse a large version as not loaded in time.
-_GIVES_WAY = 10
+_GIVES_WAY, _MOST = 10, 19
 
 
 async def run_apart(
@@ -58,8 +59,12 @@ async def run_apart(
 
 def give_way() -> None:
     """Let other threads go first from now on; without privileges there is no way back."""
-    if sys.platform == "linux":  # elsewhere it would be the whole process
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _GIVES_WAY)
+    if sys.platform != "linux":  # elsewhere it would be the whole process
+        return
+    thread = threading.get_native_id()
+    niceness = min(_MOST, os.getpriority(os.PRIO_PROCESS, thread) + _GIVES_WAY)
+    with contextlib.suppress(OSError):  # where a sandbox forbids it
+        os.setpriority(os.PRIO_PROCESS, thread, niceness)
 
 
 def _leave() -> None:

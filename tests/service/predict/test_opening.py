@@ -33,11 +33,12 @@ def priorities() -> dict[int, int]:
     return found
 
 
-@pytest.mark.parametrize(("gives_way", "expected"), [(True, 10), (False, 0)])
+@pytest.mark.parametrize(("gives_way", "more"), [(True, 10), (False, 0)])
 def test_who_loads_gives_way_and_who_answers_does_not(
-    tmp_path: Path, *, gives_way: bool, expected: int
+    tmp_path: Path, *, gives_way: bool, more: int
 ) -> None:
-    """A session of one thread is opened at 10; the pool of another one gets threads at 0."""
+    """A session of one thread is opened at 10 more; the pool of another one is as nice as ever."""
+    usual = os.getpriority(os.PRIO_PROCESS, 0)
     repository = ModelRepository(tiny_repository(tmp_path))
     opened: list[tuple[int, int]] = []
 
@@ -58,7 +59,7 @@ def test_who_loads_gives_way_and_who_answers_does_not(
     def of_the_pools() -> set[int]:
         return {nice for thread, nice in priorities().items() if thread not in before}
 
-    assert sorted(opened) == [(1, expected), (2, 0)]
-    until(lambda: of_the_pools() == {0})  # what loaded has ended a moment later
+    assert sorted(opened) == [(1, min(19, usual + more)), (2, usual)]
+    until(lambda: of_the_pools() == {usual})  # what loaded has ended a moment later
     assert isinstance(version.lone_session, OnnxSession)
     assert version.lone_session(np.zeros((1, *version.shape), np.uint8)).scores.shape[0] == 1

@@ -48,7 +48,7 @@ def test_one_after_the_other(tmp_path: Path) -> None:
             return has_it
 
     async def both() -> list[bool]:
-        return await asyncio.gather(work(1), work(2))
+        return list(await asyncio.gather(work(1), work(2)))
 
     assert asyncio.run(both()) == [True, True]
 
