@@ -9,6 +9,9 @@ from ray.exceptions import RayError
 
 from training.errors import LostProcessError
 
+# Ray Train would have what is printed logged, and the log printed.
+_IN_WORKERS = {"ORT_DISABLE_TELEMETRY": "1", "RAY_TRAIN_ENABLE_PRINT_PATCH": "0"}
+
 
 @contextmanager
 def joined(address: str | None) -> Iterator[None]:
@@ -26,7 +29,7 @@ def joined(address: str | None) -> Iterator[None]:
     try:
         ray.init(
             address=address,
-            runtime_env={"env_vars": {"ORT_DISABLE_TELEMETRY": "1"}},
+            runtime_env={"env_vars": _IN_WORKERS},
             log_to_driver=False,
             logging_level="error",
             include_dashboard=False if address is None else None,

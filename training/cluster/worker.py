@@ -1,6 +1,5 @@
 """What each worker runs: `fit`, in the processes that Ray Train has joined."""
 
-import logging
 from collections.abc import Callable, Iterator
 from contextlib import chdir, contextmanager, nullcontext, redirect_stderr, redirect_stdout
 from functools import partial
@@ -36,10 +35,7 @@ def train(request: FitRequest, desk: Any, folder: Path) -> str | None:  # noqa: 
         TrainingError: what was asked for cannot be done.
     """
     there = chdir(folder) if folder.is_dir() else nullcontext()
-    errors = ToDesk(desk, is_error=True)
-    # Ray takes what is logged for files of its own.
-    logging.getLogger("goodserve").addHandler(logging.StreamHandler(errors))
-    with there, redirect_stdout(ToDesk(desk)), redirect_stderr(errors):
+    with there, redirect_stdout(ToDesk(desk)), redirect_stderr(ToDesk(desk, is_error=True)):
         stopped = _fit(request, desk)
     # What was written before has arrived then.
     ray.get(desk.say.remote(Said("")))
