@@ -34,7 +34,7 @@ class RayOptions(Section):
             flags = ", ".join(
                 f"--{name.replace('_', '-')}" for name in sorted(self.model_fields_set)
             )
-            message = f"{flags} says nothing without --ray-workers"
+            message = f"{flags}: name --ray-workers too"
             raise ValueError(message)
         if self.ray_workers is not None and find_spec("ray") is None:
             message = (
