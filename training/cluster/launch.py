@@ -12,9 +12,16 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import ray
-from ray.train import FailureConfig, RunConfig, ScalingConfig, TrainingFailedError, WorkerGroupError
+from ray.train import (
+    FailureConfig,
+    LoggingConfig,
+    RunConfig,
+    ScalingConfig,
+    TrainingFailedError,
+    WorkerGroupError,
+)
 from ray.train.torch import TorchConfig, TorchTrainer
-from ray.train.v2.api.config import LoggingConfig
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from training.cluster.desk import Desk
 from training.cluster.joining import joined
@@ -62,7 +69,9 @@ def _train(request: FitRequest, options: RayOptions, notes: str, *, is_first: bo
     Ray's own restarts are not used: they would try again what a user must mend, and call `train`
     as if the run had not begun.
     """
-    desk = ray.remote(num_cpus=0)(Desk).remote()
+    # On this machine, so that no other that is lost takes it with it.
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    desk = ray.remote(num_cpus=0, scheduling_strategy=here)(Desk).remote()
     resources = {"CPU": options.ray_cores} | ({"GPU": 1} if options.ray_gpu else {})
     workers = options.ray_workers
     assert workers is not None  # noqa: S101  else nobody asks for a cluster
