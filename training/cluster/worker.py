@@ -1,5 +1,6 @@
 """What each worker runs: `fit`, in the processes that Ray Train has joined."""
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import chdir, contextmanager, nullcontext, redirect_stderr, redirect_stdout
 from functools import partial
@@ -34,6 +35,8 @@ def train(request: FitRequest, desk: Any, folder: Path) -> str | None:  # noqa: 
         LostProcessError: another worker has ended.
         TrainingError: what was asked for cannot be done.
     """
+    # Ray prints what libraries log from INFO up.
+    logging.getLogger().setLevel(logging.WARNING)
     there = chdir(folder) if folder.is_dir() else nullcontext()
     with there, redirect_stdout(ToDesk(desk)), redirect_stderr(ToDesk(desk, is_error=True)):
         stopped = _fit(request, desk)
