@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from cyclopts import App, Group, Parameter
 
-from model.artifact.version import VersionId
+from training.cluster.options import RayOptions
 from training.compare.options import CompareOptions
 from training.publish.target import Publication
 from training.request import EXPORT_FOLDER, FitRequest
@@ -25,6 +25,7 @@ from training.settings.sections import (
     Section,
 )
 from training.settings.values import Keep
+from training.version_commands import anytime, calibrate, holdout
 
 
 def _shown(default: object) -> str | None:
@@ -58,6 +59,7 @@ app.register_install_completion_command(add_to_startup=False)
 # Frozen, so that one of each can be the default of every call.
 _DATA, _NETWORK, _OBJECTIVE = DataOptions(), NetworkSettings(), ObjectiveFlags()
 _OPTIMISER, _RUN, _COMPARE = OptimiserSettings(), RunSettings(), CompareOptions()
+_RAY = RayOptions()
 _Flag = Parameter(negative=())
 
 
@@ -81,6 +83,7 @@ def fit(  # noqa: PLR0913  each is a flag
     objective: Annotated[ObjectiveFlags, _section("Objective", 3)] = _OBJECTIVE,
     optimiser: Annotated[OptimiserSettings, _section("Optimiser", 4)] = _OPTIMISER,
     machine: Annotated[RunSettings, _section("Run", 5)] = _RUN,
+    cluster: Annotated[RayOptions, _section("Ray", 6)] = _RAY,
 ) -> None:
     """Train a network, or go on with a stopped run.
 
@@ -105,13 +108,21 @@ def fit(  # noqa: PLR0913  each is a flag
         objective: The local loss.
         optimiser: How the weights are moved.
         machine: Chance and device.
+        cluster: Whether the workers of a Ray cluster train.
     """
-    from training import commands  # noqa: PLC0415  torch takes seconds, --help needs none
-
     flags = _given(data, objective, data_options, network, optimiser, machine)
     flags |= {} if preset is None else {"preset": preset}
     publication = None if publish is None else Publication(publish, name, activate, sign)
-    commands.fit(FitRequest(run, flags, config, resume, quiet, publication, log))
+    request = FitRequest(run, flags, config, resume, quiet, publication, log)
+    # Late: torch takes seconds, --help needs none.
+    if cluster.ray_workers is not None:
+        from training.cluster import launch  # noqa: PLC0415  an extra
+
+        launch.fit(request, cluster)
+        return
+    from training import commands  # noqa: PLC0415
+
+    commands.fit(request)
 
 
 def _given(data: str | None, objective: ObjectiveFlags, *sections: Section) -> dict[str, Any]:
@@ -232,66 +243,6 @@ def publish(  # noqa: PLR0913  each is a flag
     commands.publish(run, export, Publication(repository, name, activate, sign), state)
 
 
-@app.command
-def anytime(
-    version: str,
-    /,
-    *,
-    repository: str,
-    data: str,
-    prefix_layers: int | None = None,
-    activate: bool = False,
-) -> None:
-    """Let a published version stop early: publish it anew, cut after its first layers.
-
-    It stops where they are sure enough, by what the run's own validation images show.
-
-    Args:
-        version: NAME/VERSION.
-        repository: The model repository.
-        data: The data it was trained on, as KIND:PATH.
-        prefix_layers: Layers that always run; by default those that spend at most 45 percent.
-        activate: Serve the new version at once.
-    """
-    from training import commands  # noqa: PLC0415  torch takes seconds, --help needs none
-
-    wanted = VersionId.parse(version)
-    commands.anytime(wanted, repository, data, prefix_layers, activate=activate)
-
-
-@app.command
-def calibrate(version: str, /, *, repository: str, data: str, activate: bool = False) -> None:
-    """Let a published version give sets of classes that hold the true one as often as asked.
-
-    It is published anew, with a manifest that says how its validation images scored.
-
-    Args:
-        version: NAME/VERSION.
-        repository: The model repository.
-        data: The data it was trained on, as KIND:PATH.
-        activate: Serve the new version at once.
-    """
-    from training import commands  # noqa: PLC0415  torch takes seconds, --help needs none
-
-    commands.calibrate(VersionId.parse(version), repository, data, activate=activate)
-
-
-@app.command
-def holdout(
-    version: str, /, *, repository: str, data: str, images: int = 500, activate: bool = False
-) -> None:
-    """Let a published version keep validation images, to hold the next one against.
-
-    It is published anew, with the images and how many of them it gets right. A service with
-    --floor-points serves no later version that gets so many points fewer of them right.
-
-    Args:
-        version: NAME/VERSION.
-        repository: The model repository.
-        data: The data it was trained on, as KIND:PATH.
-        images: How many to keep; whoever may read the repository can see them.
-        activate: Serve the new version at once.
-    """
-    from training import commands  # noqa: PLC0415  torch takes seconds, --help needs none
-
-    commands.holdout(VersionId.parse(version), repository, data, images, activate=activate)
+app.command(anytime)
+app.command(calibrate)
+app.command(holdout)

@@ -3,6 +3,8 @@
 import functools
 import logging
 import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import torch
@@ -43,12 +45,13 @@ from training.settings.values import Keep
 _COMPARED_IMAGES = 256
 
 
-def fit(request: FitRequest) -> None:
+def fit(request: FitRequest, joining: Callable[[], AbstractContextManager[Group]] = joined) -> None:
     """Train; with a publication, export and publish what came of it.
 
-    Where torchrun has started several processes, all of them train, and the leader does the rest.
+    Where torchrun or Ray has started several processes, all of them train, and the leader does the
+    rest; `joining` gives them.
     """
-    with joined() as group:
+    with joining() as group:
         if not group.is_leader:
             _follow(request, group)
             return

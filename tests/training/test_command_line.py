@@ -110,7 +110,7 @@ def test_help_is_grouped_by_concern(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["fit", "--help"]) == 0
 
     printed = capsys.readouterr().out
-    sections = ["Data", "Network", "Objective", "Optimiser", "Run"]
+    sections = ["Data", "Network", "Objective", "Optimiser", "Run", "Ray"]
     places = [printed.index(f" {section} ─") for section in sections]
     assert places == sorted(places)
     for flag, section, following in (

@@ -1,6 +1,7 @@
 """Ctrl-C and SIGTERM as a request that training answers at the end of a step."""
 
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -39,8 +40,14 @@ class StopRequest:
 
 @contextmanager
 def stop_on_signals(agreed: Callable[[bool], bool]) -> Iterator[StopRequest]:
-    """Turn SIGINT and SIGTERM into a request that the loop answers after its step."""
+    """Turn SIGINT and SIGTERM into a request that the loop answers after its step.
+
+    Another thread than the main one gets no signals: there only `agreed` can tell.
+    """
     stop = StopRequest(agreed)
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
     kept = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield stop

@@ -51,7 +51,7 @@ class Run:
         Raises:
             CheckpointError: a run is there already.
         """
-        if any(path.exists() for path in (self._settings, self._checkpoint, self._model)):
+        if self.is_started():
             message = f"{self.folder} holds a run already; add --resume or name another folder"
             raise CheckpointError(message)
 
@@ -118,6 +118,10 @@ class Run:
         files = (self._checkpoint, self._best, self._model)
         written = [file.stat().st_mtime_ns for file in files if file.exists()]
         return any(time > path.stat().st_mtime_ns for time in written)
+
+    def is_started(self) -> bool:
+        """Tell whether there is anything of a run."""
+        return any(path.exists() for path in (self._settings, self._checkpoint, self._model))
 
     def is_finished(self) -> bool:
         """Tell whether training came to its end."""
