@@ -79,10 +79,17 @@ async def open_load(port: int, requests: list[bytes], rate: float, seconds: floa
     due_in = deque(np.cumsum(generator.exponential(1 / rate, int(rate * seconds))).tolist())
     began, turn = time.monotonic(), 0
 
-    async def ask(due: float, request: bytes) -> None:
+    async def answered(request: bytes) -> int:
         while (line := await free.get()).is_gone:
             await _open(free, port)
-        status = await line.ask(request)
+        try:
+            return await line.ask(request)
+        except ConnectionError:  # the server hung up meanwhile, since nothing had come for seconds
+            await _open(free, port)
+            return await answered(request)
+
+    async def ask(due: float, request: bytes) -> None:
+        status = await answered(request)
         if status != 200:  # noqa: PLR2004
             reason = f"an answer was {status}"
             raise RuntimeError(reason)
