@@ -272,7 +272,7 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--seconds", type=float, default=1800, help="until which faults take turns")
     add("--pause-s", type=float, default=15, help="between two faults")
-    add("--warm-s", type=float, default=10, help="of traffic before the memory is first measured")
+    add("--warm-s", type=float, default=30, help="of traffic before the memory is first measured")
     add("--callers", type=int, default=6, help="connections")
     add("--rate", type=float, default=40, help="requests in a second, all connections together")
     add("--swap-every-s", type=float, default=5, help="seconds from one swap to the next")

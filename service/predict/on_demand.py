@@ -9,6 +9,7 @@ from model.artifact.repository import ModelRepository
 from model.artifact.version import RepositoryError, VersionId
 from service.errors import ConflictError, DeadlineError, NotFoundError, NotReadyError
 from service.predict.lanes import Lanes, Wanted
+from service.predict.refusals import SHORTAGE
 from service.predict.watcher import Watcher
 
 log = logging.getLogger("goodserve")
@@ -38,7 +39,8 @@ class OnDemand:
             NotFoundError: there is no such model, or no such version or label of it.
             ConflictError: the version was refused.
             DeadlineError: the model was not loaded in time.
-            NotReadyError: the repository cannot be read just now.
+            NotReadyError: the repository cannot be read just now, or the machine lacks files or
+                memory for it.
         """
         if wanted.label is not None:
             wanted = await self._resolved(wanted.name, wanted.label)
@@ -49,11 +51,16 @@ class OnDemand:
             return wanted  # nothing is served yet, which leasing says
         version, state = await asyncio.to_thread(self.find, name, wanted.version)
         if wanted.version is not None:
-            refused = await self._loaded(str(version), self._watcher.load(version), timeout_s)
+            of, load = str(version), self._watcher.load(version)
         else:
             assert state is not None  # noqa: S101  it says which version is active
-            refused = await self._loaded(name, self._watcher.bring_up(state, name), timeout_s)
+            of, load = name, self._watcher.bring_up(state, name)
+        refused = await self._loaded(of, load, timeout_s)
         if refused is not None:
+            known = self._watcher.refusals.get(of)
+            if known is not None and known.kind == SHORTAGE:
+                detail = f"{version} could not be loaded just now: {refused}"  # logged before
+                raise NotReadyError("not-ready", detail)
             detail = f"{version} was refused: {refused}"
             raise ConflictError("version-refused", detail)
         return wanted

@@ -1,5 +1,6 @@
 """Why versions do not serve that were to: the one place that remembers."""
 
+import errno
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -14,6 +15,9 @@ Signature = tuple[str | None, ...]
 
 # Retry transient failures (for example GPU out of memory) even if no file changed.
 RETRY_S = 30.0
+# The machine's fault, which may be over at once: too many open files, no memory.
+SHORTAGE, SHORTAGE_RETRY_S = "shortage", 1.0
+_SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 
 
 # The kind of a reason, by the error: the first that fits.
@@ -30,7 +34,16 @@ _KINDS: tuple[tuple[type[Exception], str], ...] = (
 
 def kind_of(error: Exception) -> str:
     """Name the kind of reason why a version does not serve, as the metrics do."""
+    if _is_shortage(error):
+        return SHORTAGE
     return next((kind for type_, kind in _KINDS if isinstance(error, type_)), "failed")
+
+
+def _is_shortage(error: BaseException | None) -> bool:
+    """Tell whether an error, or one that led to it, is the machine's and not the version's."""
+    if isinstance(error, MemoryError) or getattr(error, "errno", None) in _SHORTAGES:
+        return True
+    return error is not None and _is_shortage(error.__cause__)
 
 
 @dataclass(frozen=True)

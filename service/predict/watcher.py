@@ -13,7 +13,15 @@ from model.artifact.repository import ACTIVE_FILE, ModelRepository
 from model.artifact.version import RepositoryError, VersionId
 from service.predict.lane import Lane
 from service.predict.lanes import Lanes, Wanted
-from service.predict.refusals import RETRY_S, Refusal, Refusals, Signature, kind_of
+from service.predict.refusals import (
+    RETRY_S,
+    SHORTAGE,
+    SHORTAGE_RETRY_S,
+    Refusal,
+    Refusals,
+    Signature,
+    kind_of,
+)
 from service.predict.trials import Trials
 
 log = logging.getLogger("goodserve")
@@ -253,10 +261,12 @@ class Watcher:
         version: str,
         why: tuple[str, str],
         signature: Signature,
-        retry_s: float = RETRY_S,
+        retry_s: float | None = None,
     ) -> None:
         lane = self._lanes.of(Wanted(of)) or self._lanes.active
         kind, self._lanes.why_none = why
+        if retry_s is None:
+            retry_s = SHORTAGE_RETRY_S if kind == SHORTAGE else RETRY_S
         refusal = Refusal(version, why[1], signature, self._clock() + retry_s, kind)
         self.refusals.refuse(of, refusal, lane.id if lane is not None else None)
 

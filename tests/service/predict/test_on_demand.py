@@ -1,11 +1,16 @@
 """Models that are loaded when they are first named, behind a real server."""
 
+import errno
+import os
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import httpx
+import pytest
 
+from model.artifact.files import read_regular
 from service.app import create_app
 from service.settings import Settings
 from tests.pictures import coloured, encoded
@@ -67,3 +72,34 @@ def test_a_caller_who_leaves_does_not_stop_the_loading(tmp_path: Path) -> None:
         until(lambda: 'outcome="disconnected"} 1.0' in client.get("/metrics").text)
         gate.let(10)
         until(lambda: state(client, "2") == "ready")
+
+
+@pytest.mark.parametrize("lacks", ["files", "memory"])
+def test_a_shortage_of_the_machine_is_not_the_versions_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lacks: str
+) -> None:
+    """Callers are told to come again, not that the version is bad; and soon it is loaded."""
+    fake_repository(tmp_path, versions=2)
+    short_of = {lacks}
+
+    def read(path: Path, *rest: Any) -> Any:
+        if "files" in short_of and path.parent.name == "2" and path.name == "manifest.json":
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), str(path))
+        return read_regular(path, *rest)
+
+    def open_session(model: bytes, _threads: int) -> FakeSession:
+        if "memory" in short_of and model.endswith(b"2"):
+            raise MemoryError
+        return FakeSession()
+
+    monkeypatch.setattr("model.artifact.folder.read_regular", read)
+    settings = Settings(repository=tmp_path, device="cpu", workers=1, lone_threads=1)
+    with served(create_app(settings, open_session)) as client:
+        for _ in range(2):  # the second time it is not even tried
+            refused = client.post(SECOND, content=PICTURE)
+            assert refused.status_code == httpx.codes.SERVICE_UNAVAILABLE
+            assert refused.json()["type"] == "urn:goodserve:problem:not-ready"
+        until(lambda: 'reason="shortage",version="2"} 1.0' in client.get("/metrics").text)
+        short_of.clear()
+        until(lambda: client.post(SECOND, content=PICTURE).status_code == httpx.codes.OK)
+        until(lambda: 'reason="shortage",version="2"} 0.0' in client.get("/metrics").text)
