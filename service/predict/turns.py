@@ -26,7 +26,12 @@ async def turn(file: Path | None, patience_s: float = _PATIENCE_S) -> AsyncItera
     if file is None:
         yield True
         return
-    with file.open("wb") as locked:
+    try:
+        opened = file.open("wb")
+    except OSError:  # the folder was swept away, or no file may be opened: loading matters more
+        yield False
+        return
+    with opened as locked:
         yield await _is_locked(locked.fileno(), patience_s)
 
 

@@ -35,6 +35,16 @@ def test_whoever_is_alone_has_the_turn() -> None:
     assert asyncio.run(alone())
 
 
+def test_without_the_folder_nobody_waits(tmp_path: Path) -> None:
+    """A version is loaded all the same when a temporary folder has been swept away."""
+
+    async def swept() -> bool:
+        async with turn(tmp_path / "swept" / "loading") as has_it:
+            return has_it
+
+    assert not asyncio.run(swept())
+
+
 def test_one_after_the_other(tmp_path: Path) -> None:
     """Two that want it at once never have it together, though each waits in the middle."""
     inside: list[int] = []
