@@ -58,9 +58,9 @@ def watched_repository(root: Path, files: Sequence[bytes]) -> ModelRepository:
     is: what may stop early does not say how familiar an image is.
     """
     bundled, repository = ModelRepository(BUNDLED_REPOSITORY), ModelRepository(root)
-    first, latest = bundled.versions()[0], bundled.active()
+    latest = bundled.active()
     assert latest is not None  # noqa: S101  the bundled repository has one
-    stored, older = bundled.read(latest), bundled.read(first)
+    stored = bundled.read(latest)
     pixels = decoder(Settings())(files, 32, 32)
     drawn = Split(torch.from_numpy(pixels), torch.arange(len(pixels)) % 10)
     cut = cut_in_two(stored, drawn, prefix_layers=2)
@@ -72,8 +72,8 @@ def watched_repository(root: Path, files: Sequence[bytes]) -> ModelRepository:
     manifest = Manifest.model_validate({**cut.manifest.model_dump(), "anytime": anytime})
     repository.activate(repository.publish(NAME, stored.model, manifest, cut.graphs))
     repository.activate(repository.publish(WHOLE, stored.model, stored.manifest, stored.graphs))
-    repository.publish(NAME, older.model, older.manifest, older.graphs)
-    repository.publish(NAME, older.model, _wrong(older.manifest), older.graphs)
+    repository.publish(NAME, stored.model, stored.manifest, stored.graphs)
+    repository.publish(NAME, stored.model, _wrong(stored.manifest), stored.graphs)
     repository.begin_canary(NAME, Canary(version="2", percent=40, since=datetime.now(UTC)))
     return repository
 
