@@ -9,7 +9,7 @@ from model.artifact.repository import ModelRepository
 from model.artifact.version import RepositoryError, VersionId
 from service.errors import ConflictError, DeadlineError, NotFoundError, NotReadyError
 from service.predict.lanes import Lanes, Wanted
-from service.predict.refusals import SHORTAGE
+from service.predict.refusals import PASSING
 from service.predict.watcher import Watcher
 
 log = logging.getLogger("goodserve")
@@ -58,7 +58,9 @@ class OnDemand:
         refused = await self._loaded(of, load, timeout_s)
         if refused is not None:
             known = self._watcher.refusals.get(of)
-            if known is not None and known.kind == SHORTAGE:
+            if known is not None and known.kind in PASSING:
+                # Deleted meanwhile: then it is not found; or the repository is away.
+                await asyncio.to_thread(self.find, name, wanted.version)
                 detail = f"{version} could not be loaded just now: {refused}"  # logged before
                 raise NotReadyError("not-ready", detail)
             detail = f"{version} was refused: {refused}"

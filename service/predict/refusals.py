@@ -16,7 +16,9 @@ Signature = tuple[str | None, ...]
 # Retry transient failures (for example GPU out of memory) even if no file changed.
 RETRY_S = 30.0
 # The machine's fault, which may be over at once: too many open files, no memory.
-SHORTAGE, SHORTAGE_RETRY_S = "shortage", 1.0
+SHORTAGE, PASSING_RETRY_S = "shortage", 1.0
+# Of no version's making: it was there a moment before, and the machine may soon be able to load it.
+PASSING = frozenset({"missing", SHORTAGE})
 _SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 
 

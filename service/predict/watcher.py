@@ -14,9 +14,10 @@ from model.artifact.version import RepositoryError, VersionId
 from service.predict.lane import Lane
 from service.predict.lanes import Lanes, Wanted
 from service.predict.refusals import (
+    PASSING,
+    PASSING_RETRY_S,
     RETRY_S,
     SHORTAGE,
-    SHORTAGE_RETRY_S,
     Refusal,
     Refusals,
     Signature,
@@ -266,7 +267,9 @@ class Watcher:
         lane = self._lanes.of(Wanted(of)) or self._lanes.active
         kind, self._lanes.why_none = why
         if retry_s is None:
-            retry_s = SHORTAGE_RETRY_S if kind == SHORTAGE else RETRY_S
+            # Of what a request names there is somebody who would come again.
+            is_passing = kind == SHORTAGE or (kind in PASSING and of == version)
+            retry_s = PASSING_RETRY_S if is_passing else RETRY_S
         refusal = Refusal(version, why[1], signature, self._clock() + retry_s, kind)
         self.refusals.refuse(of, refusal, lane.id if lane is not None else None)
 

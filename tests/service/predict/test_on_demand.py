@@ -103,3 +103,27 @@ def test_a_shortage_of_the_machine_is_not_the_versions_fault(
         short_of.clear()
         until(lambda: client.post(SECOND, content=PICTURE).status_code == httpx.codes.OK)
         until(lambda: 'reason="shortage",version="2"} 0.0' in client.get("/metrics").text)
+
+
+def test_a_repository_that_goes_away_while_a_version_is_loaded_is_no_bad_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was found, and then nothing was there to read: 503, and an answer when it is back."""
+    root, aside = tmp_path / "models", tmp_path / "aside"
+    root.mkdir()
+    fake_repository(root, versions=2)
+
+    def read(path: Path, *rest: Any) -> Any:
+        if path.parent.name == "2" and not (aside.exists() or (tmp_path / "back").exists()):
+            root.rename(aside)
+        return read_regular(path, *rest)
+
+    monkeypatch.setattr("model.artifact.folder.read_regular", read)
+    settings = Settings(repository=root, device="cpu", workers=1, lone_threads=1)
+    with served(create_app(settings, lambda _model, _threads: FakeSession())) as client:
+        for _ in range(2):
+            refused = client.post(SECOND, content=PICTURE)
+            assert refused.status_code == httpx.codes.SERVICE_UNAVAILABLE, refused.text
+        (tmp_path / "back").touch()
+        aside.rename(root)
+        until(lambda: client.post(SECOND, content=PICTURE).status_code == httpx.codes.OK)
