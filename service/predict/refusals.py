@@ -17,14 +17,15 @@ Signature = tuple[str | None, ...]
 RETRY_S = 30.0
 # The machine's fault, which may be over at once: too many open files, no memory.
 SHORTAGE, PASSING_RETRY_S = "shortage", 1.0
+MISSING = "missing"
 # Of no version's making: it was there a moment before, and the machine may soon be able to load it.
-PASSING = frozenset({"missing", SHORTAGE})
+PASSING = frozenset({MISSING, SHORTAGE})
 _SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 
 
 # The kind of a reason, by the error: the first that fits.
 _KINDS: tuple[tuple[type[Exception], str], ...] = (
-    (UnknownVersionError, "missing"),
+    (UnknownVersionError, MISSING),
     (BrokenVersionError, "damaged"),
     (RepositoryError, "repository"),
     (FloorError, "less-accurate"),

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +12,11 @@ import pytest
 
 from model.artifact.repository import BUNDLED_REPOSITORY
 from service.__main__ import main
-from tests.e2e.cluster import Cluster, two_nodes
+from tests.e2e.cluster import Cluster
 from tests.pictures import encoded, textured
 
 _PICTURES, _PART = 240, 3
 _END_S = 600
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
-    """Run two nodes of one core each."""
-    with two_nodes() as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

@@ -3,13 +3,12 @@
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
-from tests.e2e.cluster import Cluster, two_nodes
+from tests.e2e.cluster import Cluster
 from tests.pictures import write_folder
 from tests.training.parallel.launch import ended, fit, fit_command, start
 from tests.training.parallel.runs import ENDLESS, FLAGS, assert_same_training, finished_by_one
@@ -18,13 +17,6 @@ from training.__main__ import main
 from training.results.run import Run
 
 _END_S = 600
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
-    """Run two nodes of one core each: two workers need both."""
-    with two_nodes() as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import pytest
 from model.artifact.conformal import ConformalScale
 from model.artifact.repository import ModelRepository
 from model.artifact.version import VersionId
-from tests.e2e.browser import Visit, chromium
+from tests.e2e.browser import Visit
 from tests.e2e.server import Server, running
 from tests.pictures import blended, coloured, encoded
 from tests.trained import SmallModel
@@ -51,13 +51,6 @@ def server(repository: ModelRepository) -> Iterator[Server]:
     repository.activate(FULL)
     with running(repository.root, "--workers", "1") as server:
         yield server
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator["Browser"]:
-    """Start one browser for all tests; each has a profile of its own."""
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from model.artifact.repository import BUNDLED_REPOSITORY
-from tests.e2e.browser import Visit, axe_script, chromium
+from tests.e2e.browser import Visit, axe_script
 from tests.e2e.server import Server, running
 
 pytest.importorskip("playwright.sync_api", reason="there is no Playwright here")
@@ -27,13 +27,6 @@ def server() -> Iterator[Server]:
     """Serve the bundled model."""
     with running(BUNDLED_REPOSITORY, "--workers", "1") as server:
         yield server
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator["Browser"]:
-    """Start one browser for all tests."""
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ import pytest
 from model.artifact.labels import Canary
 from model.artifact.repository import BUNDLED_REPOSITORY, ModelRepository
 from model.artifact.version import VersionId
-from tests.e2e.browser import Visit, chromium
+from tests.e2e.browser import Visit
 from tests.e2e.server import Server, running
 
 pytest.importorskip("playwright.sync_api", reason="there is no Playwright here")
@@ -45,13 +45,6 @@ def server(repository: ModelRepository) -> Iterator[Server]:
     """Serve them."""
     with running(repository.root, "--workers", "1") as server:
         yield server
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator["Browser"]:
-    """Start one browser for all tests."""
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 // What whoever holds an admin's key may change. Without such a key nothing of this is shown.
 
 import * as api from "./api.js";
-import { byId, element, tell } from "./elements.js";
+import { byId, choices, element, tell } from "./elements.js";
 import { heldKey, holdKey } from "./keyring.js";
 import { offerTrials } from "./trials.js";
 
@@ -24,7 +24,7 @@ export async function adminStates() {
 // Makes the cell of a version's row with what can be done to it.
 export function changesOf({ name, version }, states, changed) {
   const state = states.get(name);
-  const of = `${name}/${version}`;
+  const of = api.nameOf({ name, version });
   const isOurs = ([label, named]) => named === version && !FIXED.includes(label);
   const labels = Object.entries(state?.labels ?? {}).filter(isOurs);
   const offer = (words, spoken, done, method, path) => {
@@ -51,8 +51,7 @@ export function changesOf({ name, version }, states, changed) {
 // Shows what belongs to changes, or hides it.
 export function showChanges(versions, states, changed) {
   for (const id of ["changes-head", "label-form"]) byId(id).hidden = !states;
-  const names = versions.map(({ name, version }) => `${name}/${version}`);
-  byId("label-version").replaceChildren(...names.map((each) => element("option", { value: each }, each)));
+  byId("label-version").replaceChildren(...choices(versions.map(api.nameOf)));
   byId("label-form").onsubmit = (event) => {
     event.preventDefault();
     const [name, version] = byId("label-version").value.split("/");

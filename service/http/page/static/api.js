@@ -6,6 +6,9 @@ const TIMEOUT_MS = 60_000;
 // While a version is on trial, one version answers whatever this page asks about its images.
 const CALLER = Math.random().toString(36).slice(2);
 
+// Names a version as the service does.
+export const nameOf = ({ name, version }) => `${name}/${version}`;
+
 export class Problem extends Error {
   constructor(status, detail) {
     super(detail);

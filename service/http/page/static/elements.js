@@ -13,6 +13,9 @@ export function element(tag, properties = {}, ...children) {
   return made;
 }
 
+// Makes the options of a list of names.
+export const choices = (names) => names.map((each) => element("option", { value: each }, each));
+
 // Shows a text in an element, or hides the element if there is none.
 export function tell(target, text) {
   target.hidden = !text;

@@ -2,10 +2,11 @@
 
 import { askForKey, listenForKey } from "./admin.js";
 import { layersOf, showBars, showChannels, showClasses, showContrasts } from "./answer.js";
+import { nameOf } from "./api.js";
 import { byId, element, percent, placesFor, signed, tell } from "./elements.js";
 import { CONFIDENCE, Picture, showPictures } from "./images.js";
 import { lookAtMetrics } from "./live.js";
-import { forgetModels, lookAtModels, nameOf } from "./models.js";
+import { forgetModels, lookAtModels } from "./models.js";
 import { cellAt, drawImage, drawOverlay, drawRamp, largest, strongestCell } from "./overlay.js";
 import { SAMPLES, asFile, drawn } from "./samples.js";
 import { mayAnswer } from "./trials.js";

@@ -20,7 +20,7 @@ export async function lookAtModels() {
     showVersions(await api.models(), ready, await adminStates());
   }
   last = state;
-  return ready.model ? nameOf(ready.model) : null;
+  return ready.model ? api.nameOf(ready.model) : null;
 }
 
 // Has the next look list the versions, whatever it sees.
@@ -28,10 +28,8 @@ export function forgetModels() {
   last = "";
 }
 
-export const nameOf = ({ name, version }) => `${name}/${version}`;
-
 function showState({ model, trouble, refused }) {
-  tell(byId("serving"), model ? `${nameOf(model)} serves` : "no version serves");
+  tell(byId("serving"), model ? `${api.nameOf(model)} serves` : "no version serves");
   tell(byId("trouble"), trouble && `Trouble: ${trouble}`);
   tell(byId("refused"), refused && `${refused.version} was refused: ${refused.reason}`);
 }
@@ -44,7 +42,7 @@ function showVersions({ versions, device, trials }, { refused }, states) {
   showChanges(versions, states, lookAgain);
   const stateOf = (each) => {
     if (each.is_active) return `serves (${device})`;
-    return refused?.version === nameOf(each) ? "refused" : trialWords(each, trials);
+    return refused?.version === api.nameOf(each) ? "refused" : trialWords(each, trials);
   };
   const rows = versions.map((each) => versionRow(each, stateOf(each), states));
   byId("versions").tBodies[0].replaceChildren(...rows);
@@ -56,7 +54,7 @@ async function lookAgain() {
 }
 
 function versionRow(each, state, states) {
-  const name = nameOf(each);
+  const name = api.nameOf(each);
   const cells = each.problem
     ? [element("td", { colSpan: 4 }, each.problem)]
     : [

@@ -1,6 +1,7 @@
 // Versions on trial: which there are, what is said of them, and the form that begins a trial.
 
-import { byId, element, tell } from "./elements.js";
+import { nameOf } from "./api.js";
+import { byId, choices, tell } from "./elements.js";
 
 const FAILED = "stopped"; // a trial that failed is told of until the next one
 let answering = new Set(); // versions that answer a part of the requests that name none
@@ -29,7 +30,7 @@ export function offerTrials(versions, states, begin) {
   const canBe = ({ name, version }) => states?.get(name)?.active && states.get(name).active !== version;
   const names = versions.filter(canBe).map(nameOf);
   byId("trial-form").hidden = !names.length;
-  byId("trial-version").replaceChildren(...names.map((each) => element("option", { value: each }, each)));
+  byId("trial-version").replaceChildren(...choices(names));
   byId("trial-form").onsubmit = (event) => {
     event.preventDefault();
     const of = byId("trial-version").value;
@@ -40,5 +41,3 @@ export function offerTrials(versions, states, begin) {
     begin(`${of} is on trial and ${told}.`, `${name}/versions/${version}/canary?${options}`);
   };
 }
-
-const nameOf = ({ name, version }) => `${name}/${version}`;
