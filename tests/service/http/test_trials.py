@@ -1,6 +1,6 @@
 """A version on trial behind a real server: drawn, compared, stopped, promoted."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -77,6 +77,17 @@ def failure(client: httpx.Client) -> str | None:
     """Say why the trial was stopped."""
     trials = client.get("/models").json()["trials"]
     return trials[0].get("failure") if trials else None
+
+
+def ask_until_stopped(client: httpx.Client, ask: Callable[[httpx.Client], str]) -> None:
+    """Ask, always answered by the active version, until the other one's faults end its trial."""
+
+    def sent() -> bool:
+        assert ask(client) == "1"
+        return failure(client) is not None
+
+    until(sent)
+    assert "requests failed by its own fault" in str(failure(client))
 
 
 def contrary(root: Path) -> ModelRepository:
@@ -184,14 +195,7 @@ def test_who_is_drawn_for_a_faulty_version_is_answered_all_the_same(tmp_path: Pa
         until(lambda: state(client, "2") == "serving")
         assert asked(client) == "2"
         second.is_broken = True
-
-        def sent() -> bool:
-            assert asked(client) == "1"
-            return failure(client) is not None
-
-        until(sent)
-
-        assert "requests failed by its own fault" in str(failure(client))
+        ask_until_stopped(client, asked)
         second.is_broken = False
         assert asked(client) == "1"
 

@@ -13,7 +13,15 @@ from service.client import Client
 from tests.pictures import coloured, encoded
 from tests.service.fakes import fake_manifest, fake_repository
 from tests.service.http.test_named_models import until
-from tests.service.http.test_trials import Faulty, asked, begin, failure, serving, state
+from tests.service.http.test_trials import (
+    Faulty,
+    ask_until_stopped,
+    asked,
+    begin,
+    failure,
+    serving,
+    state,
+)
 from tests.service.http.v2.bodies import INFER, PIXELS, file_input, pixel_input, texts
 from tests.service.models import app_on, served
 
@@ -207,14 +215,7 @@ def test_who_is_drawn_for_a_faulty_version_is_answered_by_infer_too(tmp_path: Pa
         until(lambda: state(client, "2") == "serving")
         assert by_infer(client) == "2"
         second.is_broken = True
-
-        def sent() -> bool:
-            assert by_infer(client) == "1"
-            return failure(client) is not None
-
-        until(sent)
-
-        assert "requests failed by its own fault" in str(failure(client))
+        ask_until_stopped(client, by_infer)
 
 
 def test_pixels_that_only_the_active_version_takes_are_answered_by_it(tmp_path: Path) -> None:
