@@ -21,6 +21,7 @@ from training.compare.backprop import (
     scores_of,
 )
 from training.fit.device import denormals_flushed, make_deterministic
+from training.fit.optimiser import LocalOptimizer
 from training.fit.step import LocalUpdate
 from training.objective.objective import Moment, Objective
 from training.settings.sections import ObjectiveSettings, OptimiserSettings, RunSettings
@@ -31,6 +32,8 @@ MICRO_BATCHES = 4
 
 _STAGES = 4
 _CLASSES = 10
+# Axes of a convolution's weights.
+_CONVOLUTION = 4
 # All terms of the objective count fully, and no layer is frozen: the dearest step of a run.
 _LATE = Moment(step=600, total_steps=1000)
 _SETTINGS = OptimiserSettings(freeze_after=())
@@ -105,7 +108,8 @@ def measured(given: tuple[Method, Task, int]) -> StepCost:
         network.zero_grad(set_to_none=True)
         found = peak_bytes(step, device)
     kept = sum(t.nbytes for t in network.state_dict().values())
-    kept += 2 * sum(p.nbytes for p in network.parameters())  # AdamW's two moments
+    # Muon keeps one moment of a convolution, AdamW two of everything else.
+    kept += sum(p.nbytes * (1 if p.dim() == _CONVOLUTION else 2) for p in network.parameters())
     seconds, cpu_seconds = zip(*paces, strict=True)
     return StepCost(seconds, cpu_seconds, found, kept)
 
@@ -173,14 +177,13 @@ def _highest(profiled: profile) -> int:
 
 
 def _step(
-    optimizer: torch.optim.Optimizer,
+    optimizer: LocalOptimizer,
     network: ForwardForwardNetwork,
     parts: list[tuple[Tensor, ...]],
     goodness: Callable[[ForwardForwardNetwork, Tensor, str], Tensor],
     precision: str,
 ) -> None:
     """Backpropagate part after part of a batch, then step once."""
-    optimizer.zero_grad(set_to_none=True)
     for images, labels in parts:
         loss = F.cross_entropy(goodness(network, images, precision), labels) / len(parts)
         loss.backward()  # type: ignore[no-untyped-call]

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from model.network.block import ForwardForwardBlock
 from model.network.stack import ForwardForwardNetwork
 from training.fit.device import autocast
-from training.fit.optimiser import learning_rate, set_rate
+from training.fit.optimiser import LocalOptimizer, Parameters, learning_rate
 from training.objective.objective import Moment
 from training.settings.sections import OptimiserSettings
 
@@ -68,7 +68,7 @@ def scores_of(block: ForwardForwardBlock, activity: Tensor) -> Tensor:
 
 
 class BackpropUpdate:
-    """Takes steps on a whole network by backpropagation, with one AdamW."""
+    """Takes steps on a whole network by backpropagation, with one optimizer."""
 
     def __init__(
         self,
@@ -97,8 +97,7 @@ class BackpropUpdate:
         """
         for block in self._network.layers():
             block.begin_epoch(at.epoch)
-        set_rate(self._optimizer, learning_rate(self._settings, at))
-        self._optimizer.zero_grad(set_to_none=True)
+        self._optimizer.set_rate(learning_rate(self._settings, at))
         scores = last_goodness(self._network, images, self._precision)
         loss = F.cross_entropy(scores, labels, label_smoothing=self._label_smoothing)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -110,33 +109,15 @@ class BackpropUpdate:
 
 def learned(network: ForwardForwardNetwork) -> list[nn.Parameter]:
     """List what the loss on top reaches: all but the readouts of the layers below the last."""
-    unread = {id(p) for block in network.layers()[:-1] for p in _readout(block)}
+    unread = {id(p) for block in network.layers()[:-1] for p in Parameters.of(block).readout}
     return [p for p in network.parameters() if id(p) not in unread]
 
 
 def end_to_end_optimizer(
     network: ForwardForwardNetwork, settings: OptimiserSettings
-) -> torch.optim.Optimizer:
-    """Give the whole network an AdamW: as the layers' own, only the convolutions decay."""
-    layers = network.layers()
-    convolved = [pair for block in layers for pair in block.convolved()]
-    groups = [
-        {
-            "params": [conv.weight for conv, _ in convolved],
-            "weight_decay": settings.weight_decay,
-            "rate": 1.0,
-        },
-        {
-            "params": [p for _, norm in convolved for p in norm.parameters()],
-            "weight_decay": 0.0,
-            "rate": 1.0,
-        },
-        {"params": _readout(layers[-1]), "weight_decay": 0.0, "rate": settings.assignment_rate},
-    ]
-    groups = [group for group in groups if group["params"]]
-    return torch.optim.AdamW(groups, lr=settings.learning_rate, fused=True)
-
-
-def _readout(block: ForwardForwardBlock) -> list[nn.Parameter]:
-    scale = [block.scale] if isinstance(block.scale, nn.Parameter) else []
-    return [*scale, *block.assignment.parameters()]
+) -> LocalOptimizer:
+    """Give the whole network one optimizer, of the kind that each layer has by itself."""
+    layers = [Parameters.of(block) for block in network.layers()]
+    convolutions = [weight for layer in layers for weight in layer.convolutions]
+    norms = [parameter for layer in layers for parameter in layer.norms]
+    return LocalOptimizer(Parameters(convolutions, norms, layers[-1].readout), settings)

@@ -11,6 +11,7 @@ from model.network.spec import NetworkSpec
 from model.network.stack import ForwardForwardNetwork
 from training.data.dataset import Split
 from training.errors import ConfigError
+from training.fit.whitening import whiten_stem
 from training.settings.sections import NetworkSettings
 
 
@@ -45,7 +46,10 @@ def build_network(
         network = ForwardForwardNetwork(spec, seed)
     except ValueError as error:
         raise ConfigError(str(error)) from error
-    return network.set_pixel_statistics(*pixel_statistics(train))
+    network.set_pixel_statistics(*pixel_statistics(train))
+    if settings.stem == "whitened" and settings.initial is None:
+        whiten_stem(network, train)
+    return network
 
 
 def pixel_statistics(split: Split) -> tuple[Tensor, Tensor]:

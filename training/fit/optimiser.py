@@ -1,42 +1,98 @@
 """The optimizer of one layer, and its rate at every step."""
 
 import math
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import nn
 
 from model.network.block import ForwardForwardBlock
+from training.fit.muon import Muon
 from training.objective.objective import Moment
 from training.settings.sections import OptimiserSettings
 from training.settings.values import Schedule
 
 
-def layer_optimizer(
-    block: ForwardForwardBlock, settings: OptimiserSettings
-) -> torch.optim.Optimizer:
-    """Give a layer an AdamW: only convolutions decay, only assignment and scale are faster.
+class LocalOptimizer:
+    """Moves what learns from one loss: the convolutions by Muon or AdamW, all else by AdamW."""
 
-    A fixed assignment has no parameters, so there is nothing to learn there; likewise a plain
-    readout's scale, and where there is no norm.
-    """
-    scale = [block.scale] if isinstance(block.scale, nn.Parameter) else []
-    fast = [*scale, *block.assignment.parameters()]
-    convolutions = [conv.weight for conv, _ in block.convolved()]
-    norms = [parameter for _, norm in block.convolved() for parameter in norm.parameters()]
-    groups = [
-        {"params": convolutions, "weight_decay": settings.weight_decay, "rate": 1.0},
+    def __init__(self, of: "Parameters", settings: OptimiserSettings) -> None:
+        """Group the parameters: only convolutions decay, and assignment and scale are faster.
+
+        Where a group is empty or does not learn, as with a fixed assignment or a whitened stem,
+        there is nothing to move.
+        """
+        convolutions = {"params": of.convolutions, "rate": settings.convolution_rate}
         # Decay would pull norms to silence and the assignment to undecided: both are not wanted.
-        {"params": norms, "weight_decay": 0.0, "rate": 1.0},
-        {"params": fast, "weight_decay": 0.0, "rate": settings.assignment_rate},
-    ]
-    groups = [group for group in groups if group["params"]]
-    return torch.optim.AdamW(groups, lr=settings.learning_rate, fused=True)
+        others = [
+            {"params": of.norms, "weight_decay": 0.0, "rate": 1.0},
+            {"params": of.readout, "weight_decay": 0.0, "rate": settings.assignment_rate},
+        ]
+        rate, decay = settings.learning_rate, settings.weight_decay
+        by_muon, by_adam = [convolutions], others
+        if settings.optimizer == "adamw":
+            by_muon, by_adam = [], [convolutions | {"weight_decay": decay}, *others]
+        self._optimizers: list[torch.optim.Optimizer] = []
+        if moved := _learning(by_muon):
+            self._optimizers.append(Muon(moved, lr=rate, weight_decay=decay))
+        if moved := _learning(by_adam):
+            self._optimizers.append(torch.optim.AdamW(moved, lr=rate, fused=True))
+
+    def set_rate(self, learning_rate: float) -> None:
+        """Set every group's rate, by its factor."""
+        for optimizer in self._optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate * group["rate"]
+
+    def step(self) -> None:
+        """Move the parameters by their gradients, and drop these."""
+        for optimizer in self._optimizers:
+            optimizer.step()
+            # Now, not before the next step: the layers' gradients need not be there side by side.
+            optimizer.zero_grad(set_to_none=True)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Give what the next step depends on."""
+        return {type(o).__name__: o.state_dict() for o in self._optimizers}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go back to where `state_dict` was taken.
+
+        Raises:
+            KeyError, ValueError: the state is of other parameters, or of another optimizer.
+        """
+        for optimizer in self._optimizers:
+            optimizer.load_state_dict(state[type(optimizer).__name__])
 
 
-def set_rate(optimizer: torch.optim.Optimizer, learning_rate: float) -> None:
-    """Set every group's rate, the fast one's by its factor."""
-    for group in optimizer.param_groups:
-        group["lr"] = learning_rate * group["rate"]
+class Parameters(NamedTuple):
+    """What learns from one loss.
+
+    Attributes:
+        convolutions: their weights.
+        norms: scales and shifts behind the convolutions.
+        readout: the goodness's scale, and the assignment.
+    """
+
+    convolutions: list[nn.Parameter]
+    norms: list[nn.Parameter]
+    readout: list[nn.Parameter]
+
+    @classmethod
+    def of(cls, block: ForwardForwardBlock) -> "Parameters":
+        """List a layer's parameters; a plain readout has no scale to learn."""
+        scale = [block.scale] if isinstance(block.scale, nn.Parameter) else []
+        return cls(
+            [cast("nn.Parameter", conv.weight) for conv, _ in block.convolved()],
+            [parameter for _, norm in block.convolved() for parameter in norm.parameters()],
+            [*scale, *block.assignment.parameters()],
+        )
+
+
+def _learning(groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Leave out what does not learn, and groups in which nothing is left."""
+    kept = [g | {"params": [p for p in g["params"] if p.requires_grad]} for g in groups]
+    return [group for group in kept if group["params"]]
 
 
 def layer_moment(settings: OptimiserSettings, layer: int, at: Moment) -> Moment | None:
@@ -61,7 +117,7 @@ def layer_moment(settings: OptimiserSettings, layer: int, at: Moment) -> Moment 
 
 
 def learning_rate(settings: OptimiserSettings, at: Moment) -> float:
-    """Work out the convolutions' rate at a step: a linear rise, then a fall to the final rate.
+    """Work out the rate of a step: a linear rise, then a fall to the final rate.
 
     Args:
         settings: peak, rise, and how it falls to which part of the peak.

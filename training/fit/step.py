@@ -12,7 +12,7 @@ from model.network.block import ForwardForwardBlock
 from model.network.stack import ForwardForwardNetwork
 from training.fit.device import autocast
 from training.fit.fused import can_fuse, frozen_activity, fused_pass
-from training.fit.optimiser import layer_moment, layer_optimizer, learning_rate, set_rate
+from training.fit.optimiser import LocalOptimizer, Parameters, layer_moment, learning_rate
 from training.fit.prefix import Passed
 from training.objective.objective import Moment, Objective
 from training.objective.view import LayerView
@@ -31,7 +31,7 @@ class LocalUpdate:
         precision: str = "float32",
         group: Group = ALONE,
     ) -> None:
-        """Give each layer an AdamW of its own."""
+        """Give each layer an optimizer of its own."""
         group.join(network)
         self._group = group
         self._network = network
@@ -40,7 +40,9 @@ class LocalUpdate:
         self._objective = objective
         self._precision = precision
         self._dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
-        self._optimizers = [layer_optimizer(block, settings) for block in self._layers]
+        self._optimizers = [
+            LocalOptimizer(Parameters.of(block), settings) for block in self._layers
+        ]
 
     def step(self, images: Tensor, labels: Tensor, at: Moment) -> Tensor:
         """Let every layer that still learns do so from one batch.
@@ -95,7 +97,7 @@ class LocalUpdate:
                 x, loss = self._pass_frozen(block, x, labels, at)
             else:
                 block.begin_epoch(at.epoch)
-                set_rate(optimizer, learning_rate(self._settings, own))
+                optimizer.set_rate(learning_rate(self._settings, own))
                 # Under the same name: what the layer below passed on is not kept beside it.
                 x = block.prepared(x)
                 x, loss = self._step_layer(block, optimizer, x, labels, at)
@@ -107,16 +109,15 @@ class LocalUpdate:
         """Step the readout of a frozen layer by its means `(n, D)`; return its loss, detached."""
         block, optimizer = self._layers[number], self._optimizers[number]
         block.begin_epoch(at.epoch)
-        set_rate(optimizer, learning_rate(self._settings, at))
+        optimizer.set_rate(learning_rate(self._settings, at))
         loss = self._loss(block, means, labels, at)
-        if loss.requires_grad:  # a fixed assignment, read plainly, has nothing to learn
-            self._learn(block, optimizer, loss)
+        self._learn(block, optimizer, loss)
         return loss.detach()
 
     def _step_layer(
         self,
         block: ForwardForwardBlock,
-        optimizer: torch.optim.Optimizer,
+        optimizer: LocalOptimizer,
         prepared: Tensor,
         labels: Tensor,
         at: Moment,
@@ -135,20 +136,18 @@ class LocalUpdate:
         every = self._group.gathered(means, len(labels))
         return self._objective(view_of(block, every, labels), at)
 
-    def _learn(
-        self, block: ForwardForwardBlock, optimizer: torch.optim.Optimizer, loss: Tensor
-    ) -> None:
+    def _learn(self, block: ForwardForwardBlock, optimizer: LocalOptimizer, loss: Tensor) -> None:
         """Take one step down a layer's loss, when the gradients are those of the whole batch."""
+        if not loss.requires_grad:  # a fixed assignment, read plainly, of filters that are fixed
+            return
         loss.backward()  # type: ignore[no-untyped-call]
         self._group.add_up(block, functools.partial(self._move, block, optimizer))
 
-    def _move(self, block: ForwardForwardBlock, optimizer: torch.optim.Optimizer) -> None:
+    def _move(self, block: ForwardForwardBlock, optimizer: LocalOptimizer) -> None:
         """Move a layer's weights by its gradients, and drop these."""
         if self._settings.max_gradient_norm is not None:
             nn.utils.clip_grad_norm_(block.parameters(), self._settings.max_gradient_norm)
         optimizer.step()
-        # Now, not before the next step: the layers' gradients need not be there side by side.
-        optimizer.zero_grad(set_to_none=True)
 
     def _pass(self, block: ForwardForwardBlock, prepared: Tensor) -> tuple[Tensor, Tensor]:
         """Give a block's means and activity, by the shorter way where there is one."""

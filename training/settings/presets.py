@@ -19,6 +19,7 @@ _RESNET_17 = {
     "concatenate": True,
     "activity_norm": "none",
     "regions": 1,
+    "stem": "learned",
 }
 _CROSS_ENTROPY_ALONE = {
     "entropy": {"weight": 0.0},
@@ -27,6 +28,8 @@ _CROSS_ENTROPY_ALONE = {
 }
 # The schedule, rate, batch and length of the code of arXiv 2606.09928.
 _CAW_OPTIMISER = {
+    "optimizer": "adamw",
+    "convolution_rate": 1.0,
     "epochs": 150,
     "batch_size": 128,
     "learning_rate": 0.03,
@@ -85,9 +88,12 @@ PRESETS: Mapping[PresetName, Preset] = {
             "squared": True,
             "readout": "mean",
             "assignment": "fixed",
+            "stem": "learned",
         },
         "objective": {"terms": _CROSS_ENTROPY_ALONE},
         "optimiser": {
+            "optimizer": "adamw",
+            "convolution_rate": 1.0,
             "epochs": 25,
             "batch_size": 128,
             "learning_rate": 0.01,

@@ -20,9 +20,11 @@ from training.settings.values import (
     Integers,
     Keep,
     Numbers,
+    OptimizerName,
     Positive,
     Schedule,
     Seconds,
+    Stem,
     Weight,
 )
 
@@ -134,6 +136,11 @@ class NetworkSettings(Section):
     )
     stage_pooling: StagePooling = Field("max", description="how the grid is halved")
     activity_norm: ActivityNorm = Field("batch", description="between convolution and ReLU")
+    stem: Stem = Field(
+        "whitened",
+        description="filters of the first layer: learned, or set before training by the images' "
+        "patches; with --from they are those of the trained layer",
+    )
     input_norm: InputNorm = Field(
         "batch", description="of a layer's input: by running statistics, or each image by itself"
     )
@@ -214,7 +221,7 @@ class ObjectiveSettings(Section):
 
 
 class OptimiserSettings(Section):
-    """How the weights are moved: AdamW, one for each layer."""
+    """How the weights are moved, by an optimizer for each layer."""
 
     epochs: int = Field(
         30, ge=0, description="passes over the training images; 0, as many as the time allows"
@@ -231,7 +238,13 @@ class OptimiserSettings(Section):
         "best", description="which epoch's weights count: of the best validation, or the last"
     )
     batch_size: int = Field(250, ge=2, description="images per step")
-    learning_rate: float = Field(0.008, gt=0, description="peak rate of AdamW")
+    optimizer: OptimizerName = Field(
+        "muon", description="of the convolutions; norms, assignment and scale have AdamW"
+    )
+    learning_rate: float = Field(0.008, gt=0, description="peak rate of the norms")
+    convolution_rate: float = Field(
+        2.5, gt=0, description="how many times faster the convolutions learn"
+    )
     warmup_fraction: Fraction = Field(0.2, description="part of the steps on which it rises")
     schedule: Schedule = Field("linear", description="how the rate falls from its peak")
     final_rate: Fraction = Field(0.0, description="part of the peak rate at which it ends")

@@ -13,6 +13,8 @@ def settings(data: Path, **changes: Any) -> FitSettings:
         "epochs": 2,
         "batch_size": 8,
         "widths": (8,),
+        # The only layer: whitened, it would have no convolution to learn.
+        "stem": "learned",
         "pool_before": (1,),
         "regions": 2,
         "image_size": 16,

@@ -125,7 +125,7 @@ def test_only_convolutions_decay(convolutions: int) -> None:
     after = dict(decayed.named_parameters())
     for name, value in plain.named_parameters():
         if name.endswith("conv.weight"):
-            torch.testing.assert_close(value - after[name], 0.01 * 0.5 * before[name])
+            torch.testing.assert_close(value - after[name], 0.01 * 2.5 * 0.5 * before[name])
         else:
             assert torch.equal(value, after[name]), name
 
