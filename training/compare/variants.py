@@ -104,6 +104,15 @@ def _changes(settings: FitSettings) -> dict[str, tuple[dict[str, Any], str]]:
         {"network": {"convolutions": 2}},
         "a layer has two already" if network.convolutions > 1 else "",
     )
+    is_learned, has_adam = network.stem == "learned", settings.optimiser.optimizer == "adamw"
+    changes["learned stem"] = (
+        {"network": {"stem": "learned"}},
+        "the stem is learned already" if is_learned else "",
+    )
+    changes["AdamW"] = (
+        {"optimiser": {"optimizer": "adamw", "convolution_rate": 1.0}},
+        "AdamW moves the convolutions already" if has_adam else "",
+    )
     stops = any(part < 1 for part in settings.optimiser.freeze_after)
     changes["without freezing"] = (
         {"optimiser": {"freeze_after": ()}},

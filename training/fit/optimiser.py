@@ -61,6 +61,8 @@ class LocalOptimizer:
         Raises:
             KeyError, ValueError: the state is of other parameters, or of another optimizer.
         """
+        if "param_groups" in state:  # of a run that knew AdamW alone
+            state = {torch.optim.AdamW.__name__: state}
         for optimizer in self._optimizers:
             optimizer.load_state_dict(state[type(optimizer).__name__])
 

@@ -14,8 +14,8 @@ from training.results.examples import Examples, choose, shrunk
 from training.results.familiarity import Familiar
 from training.results.report import LayerReport, SplitReport
 
-# What a shallow layer makes of 100 images of 32 x 32 stays in a processor's cache: 1.4 times as fast
-# as 500 at once (one thread of a Xeon with 36 MB).
+# What a shallow layer makes of 100 images of 32 x 32 stays in a processor's cache: 1.4 times as
+# fast as 500 at once (one thread of a Xeon with 36 MB).
 _BATCH = 100
 
 

@@ -19,6 +19,14 @@ from training.results.trained import TrainedModel, load_trained, save_trained
 from training.settings.fit import FitSettings
 from training.settings.initial import MODEL_FILE, REPORT_FILE, SETTINGS_FILE
 from training.settings.load import describe
+from training.settings.sections import merged
+
+# What runs of format 3 had no names for: they learned their stem, by AdamW.
+_BEFORE_MUON = 3
+_AS_BEFORE = {
+    "network": {"stem": "learned"},
+    "optimiser": {"optimizer": "adamw", "convolution_rate": 1.0},
+}
 
 
 class Run:
@@ -100,7 +108,10 @@ class Run:
             if "data" in content:  # where format 1 had its settings
                 check_format(self.folder, 1)
             check_format(self.folder, content["format"])
-            return FitSettings.model_validate_json(json.dumps(content["settings"]))
+            settings = content["settings"]
+            if content["format"] == _BEFORE_MUON and isinstance(settings, dict):
+                settings = merged(_AS_BEFORE, settings)
+            return FitSettings.model_validate_json(json.dumps(settings))
         except OSError as error:
             message = f"{self.folder} holds no run to read: {error.strerror}"
             raise CheckpointError(message) from error

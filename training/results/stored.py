@@ -10,8 +10,10 @@ import torch
 from model.artifact.files import write_atomically
 from training.errors import CheckpointError
 
-# Of the files in a run's folder. Format 1 had flat settings and untyped results.
-FORMAT = 3
+# Of the files in a run's folder. Format 1 had flat settings and untyped results; format 3 knew one
+# optimizer and no whitened stem.
+FORMAT = 4
+_READ = {3, FORMAT}
 
 
 def save_tensors(path: Path, content: dict[str, Any]) -> None:
@@ -62,9 +64,10 @@ def check_format(path: Path, found: object) -> None:
     Raises:
         CheckpointError: older and newer versions of goodserve wrote it otherwise.
     """
-    if found != FORMAT:
+    if found not in _READ:
+        read = " and ".join(map(str, sorted(_READ)))
         message = (
-            f"{path} is of format {found}, this version of goodserve reads format {FORMAT}; "
+            f"{path} is of format {found}, this version of goodserve reads {read}; "
             "train the run anew in another folder, or use the version that wrote it"
         )
         raise CheckpointError(message)

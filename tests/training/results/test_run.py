@@ -55,7 +55,7 @@ def test_damaged_settings_are_named(tmp_path: Path, content: str) -> None:
 
 @pytest.mark.parametrize(
     ("content", "found"),
-    [({"data": "cifar10:x", "seed": 0}, 1), ({"format": 4, "settings": {}}, 4)],
+    [({"data": "cifar10:x", "seed": 0}, 1), ({"format": 5, "settings": {}}, 5)],
 )
 def test_a_run_of_another_format_is_refused(
     tmp_path: Path, content: dict[str, object], found: int
@@ -63,9 +63,22 @@ def test_a_run_of_another_format_is_refused(
     """The message says which format it is, which one is read, and what to do."""
     (tmp_path / "settings.json").write_text(json.dumps(content))
 
-    message = f"is of format {found}, this version of goodserve reads format 3; train the run anew"
+    message = f"is of format {found}, this version of goodserve reads 3 and 4; train the run anew"
     with pytest.raises(CheckpointError, match=message):
         Run(tmp_path).settings()
+
+
+def test_a_run_of_the_first_release_has_its_optimizer(tmp_path: Path) -> None:
+    """Format 3 had no names for what was the only way then; what it names itself is kept."""
+    settings = {"data": {"source": "folder:x"}, "network": {"widths": [8]}, "optimiser": {}}
+    content = {"format": 3, "settings": settings}
+    (tmp_path / "settings.json").write_text(json.dumps(content))
+
+    found = Run(tmp_path).settings()
+
+    assert found.network.widths == (8,)
+    assert found.network.stem == "learned"
+    assert (found.optimiser.optimizer, found.optimiser.convolution_rate) == ("adamw", 1.0)
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"PK\x03\x04" + b"\0" * 99])
