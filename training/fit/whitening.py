@@ -49,7 +49,8 @@ def whitening_filters(covariance: Tensor) -> Tensor:
     filters = (directions / (variances + _NOISE).sqrt()).T.flip(0)
     # A solver may give either sign: the same pictures are to give the same network.
     largest = filters.gather(1, filters.abs().argmax(1, keepdim=True))
-    return (filters * largest.sign()).float().view(-1, 3, 3, 3)
+    signed: Tensor = filters * largest.sign()
+    return signed.float().view(-1, 3, 3, 3)
 
 
 def _patch_covariance(network: ForwardForwardNetwork, images: Split) -> Tensor:

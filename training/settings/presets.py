@@ -8,7 +8,9 @@ from typing import Any, Literal
 
 from training.errors import ConfigError
 
-PresetName = Literal["fast", "default", "best", "caw-resnet17", "deeper-forward", "cwcomp"]
+PresetName = Literal[
+    "fast", "default", "best", "residual17", "caw-resnet17", "deeper-forward", "cwcomp"
+]
 Preset = Mapping[str, Mapping[str, Any]]
 
 # A stem and four stages of four layers, as a ResNet-18 has them without its classifier.
@@ -49,6 +51,13 @@ PRESETS: Mapping[PresetName, Preset] = {
         "data": {"cutout": 8},
         "network": {"widths": (64, 256, 512, 512)},
         "optimiser": {"epochs": 60, "freeze_after": (0.1, 0.75)},
+    },
+    # Our own rule in a deep network, where adding a layer's input brings two points.
+    "residual17": {
+        "network": {
+            "widths": (32,) * 5 + (64,) * 4 + (128,) * 4 + (256,) * 4,
+            "pool_before": (6, 10, 14),
+        },
     },
     # arXiv 2606.09928: learnable assignment in a residual network of 17 layers.
     "caw-resnet17": {

@@ -89,7 +89,7 @@ def test_a_step_leaves_the_filters_and_moves_the_rest(optimizer: str, convolutio
 
 def test_a_fixed_stem_with_nothing_to_read_learns_nothing() -> None:
     """A plain readout of a fixed partition has no parameters: its loss has no gradient."""
-    rule = {"assignment": "fixed", "readout": "plain"}
+    rule: dict[str, Any] = {"assignment": "fixed", "readout": "plain"}
     network = built("whitened", (12, 8), **rule)
 
     losses = learner(network).step(images().images[:40], images().labels[:40], Moment(0, 100))
