@@ -12,13 +12,17 @@ _LOOKED_AT = 1000
 _AT_ONCE = 100
 # Below this, in variances of a pixel, a direction is taken for noise and not scaled up.
 _NOISE = 5e-3
+# A direction that has less than this part of the strongest one's variance is not there: in grey
+# pictures those between colours.
+_NOTHING = 1e-9
 
 
 def whiten_stem(network: ForwardForwardNetwork, images: Split) -> None:
     """Give the first convolution filters that whiten its patches, and let it learn no more.
 
     Half of the filters are the negatives of the others, so that ReLU loses nothing. Where there
-    are more channels than directions and their negatives, the others stay as they were drawn.
+    are more channels than directions and their negatives, as for grey pictures, the others stay as
+    they were drawn.
 
     Args:
         network: with its pixel statistics.
@@ -43,10 +47,12 @@ def whitening_filters(covariance: Tensor) -> Tensor:
         covariance: `(3 * 3 * 3, 3 * 3 * 3)` of patches, colours first.
 
     Returns:
-        `(27, 3, 3, 3)`, float32, the strongest first; each has its largest entry above 0.
+        `(F, 3, 3, 3)`, float32, F at most 27, the strongest first; each has its largest entry
+        above 0.
     """
     variances, directions = torch.linalg.eigh(covariance.double())
-    filters = (directions / (variances + _NOISE).sqrt()).T.flip(0)
+    filters = (directions / (variances + _NOISE).sqrt()).T
+    filters = filters[variances > _NOTHING * variances.max()].flip(0)
     # A solver may give either sign: the same pictures are to give the same network.
     largest = filters.gather(1, filters.abs().argmax(1, keepdim=True))
     signed: Tensor = filters * largest.sign()

@@ -62,6 +62,30 @@ def test_few_channels_have_the_strongest_directions() -> None:
     assert torch.equal(many.weight[54:], built("learned", (60, 8)).layers()[0].conv.weight[54:])
 
 
+def test_grey_pictures_have_no_silent_channel() -> None:
+    """Nine directions with their negatives; the other filters are as drawn."""
+    grey = images().images[..., :1].expand(-1, -1, -1, 3).contiguous()
+    settings = NetworkSettings.model_validate({"widths": (24, 8), "regions": 2})
+    network = build_network(settings, Split(grey, images().labels), 4, 0).eval()
+
+    _, activity = next(network.activities(grey))
+
+    weight = network.layers()[0].conv.weight
+    assert torch.equal(weight[1:18:2], -weight[:18:2])
+    assert torch.equal(weight[18:], built("learned", (24, 8)).layers()[0].conv.weight[18:])
+    assert activity.amax((0, 2, 3)).min() > 0.1
+
+
+def test_pictures_of_one_colour_leave_the_filters_as_drawn() -> None:
+    """There is no direction to whiten."""
+    plain = Split(torch.full((9, 16, 16, 3), 7, dtype=torch.uint8), torch.zeros(9).long())
+    settings = NetworkSettings.model_validate({"widths": (24, 8), "regions": 2})
+
+    weight = build_network(settings, plain, 4, 0).layers()[0].conv.weight
+
+    assert weight.isfinite().all()
+
+
 def test_a_seed_draws_the_other_layers_alike() -> None:
     """A whitened stem changes no other weight."""
     one, other = built("whitened", (12, 8), seed=4), built("learned", (12, 8), seed=4)
