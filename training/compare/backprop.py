@@ -108,9 +108,9 @@ class BackpropUpdate:
 
 
 def learned(network: ForwardForwardNetwork) -> list[nn.Parameter]:
-    """List what the loss on top reaches: all but the readouts of the layers below the last."""
+    """List what learns from the loss on top: not a whitened stem, nor the lower layers' readouts."""
     unread = {id(p) for block in network.layers()[:-1] for p in Parameters.of(block).readout}
-    return [p for p in network.parameters() if id(p) not in unread]
+    return [p for p in network.parameters() if p.requires_grad and id(p) not in unread]
 
 
 def end_to_end_optimizer(

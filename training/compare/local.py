@@ -44,7 +44,7 @@ def _row(variant: Variant, trained: TrainedModel, cost: Cost) -> VariantResult:
         n_validation=report.validation.n,
         test=report.test.accuracy,
         n_test=report.test.n,
-        parameters=sum(p.numel() for p in trained.network.parameters()),
+        parameters=sum(p.numel() for p in trained.network.parameters() if p.requires_grad),
         cost=cost,
     )
 
