@@ -108,7 +108,7 @@ class BackpropUpdate:
 
 
 def learned(network: ForwardForwardNetwork) -> list[nn.Parameter]:
-    """List what learns from the loss on top: not a whitened stem, nor the lower layers' readouts."""
+    """List what the loss on top teaches: no whitened stem, no readout below the last layer."""
     unread = {id(p) for block in network.layers()[:-1] for p in Parameters.of(block).readout}
     return [p for p in network.parameters() if p.requires_grad and id(p) not in unread]
 
