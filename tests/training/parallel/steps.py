@@ -45,6 +45,7 @@ CASES = {
     "plain": Case({"readout": "plain", "assignment": "tempered"}),
     "two-convolutions": Case({"convolutions": 2}),
     "bounded": Case(optimiser={"max_gradient_norm": 0.05}),
+    "muon": Case(optimiser={"optimizer": "muon", "convolution_rate": 2.5}),
     "freezing": Case(optimiser={"freeze_after": (2 / 3,)}),
     "frozen": Case(optimiser={"freeze": 1}),
 }
@@ -56,7 +57,7 @@ class Outcome(NamedTuple):
     Attributes:
         losses: `(STEPS, L)`.
         state: of the network.
-        gradients: each parameter's mean gradient over the steps, as AdamW remembers it.
+        gradients: each parameter's mean gradient over the steps, as its optimizer remembers it.
     """
 
     losses: Tensor
@@ -70,15 +71,18 @@ def outcome(name: str, group: Group) -> Outcome:
     torch.set_num_threads(1)
     spec = dataclasses.replace(network().spec, **case.rule)
     made = ForwardForwardNetwork(spec, 0).train()
-    update = learner(made, group=group, **case.optimiser)
+    # By AdamW, but where a case says otherwise: Muon makes rounding large, and a ReLU may flip.
+    by_adam = {"optimizer": "adamw", "convolution_rate": 1.0}
+    update = learner(made, group=group, **by_adam | dict(case.optimiser))
     images, labels = batch()
     share = group.share(len(images) - 1)
     losses = [
         update.step(share.of(images), labels[:-1], Moment(step, STEPS)) for step in range(STEPS)
     ]
     gradients = [
-        state["exp_avg"]
-        for optimizer in update.state_dict()
+        state["momentum" if kind == "Muon" else "exp_avg"]
+        for layer in update.state_dict()
+        for kind, optimizer in layer.items()
         for _, state in sorted(optimizer["state"].items())
     ]
     return Outcome(torch.stack(losses), made.state_dict(), gradients)
