@@ -110,7 +110,7 @@ def _changes(settings: FitSettings) -> dict[str, tuple[dict[str, Any], str]]:
         "the stem is learned already" if is_learned else "",
     )
     changes["AdamW"] = (
-        {"optimiser": {"optimizer": "adamw", "convolution_rate": 1.0}},
+        {"optimiser": {"optimizer": "adamw"}},
         "AdamW moves the convolutions already" if has_adam else "",
     )
     stops = any(part < 1 for part in settings.optimiser.freeze_after)

@@ -22,7 +22,7 @@ class LocalOptimizer:
         Where a group is empty or does not learn, as with a fixed assignment or a whitened stem,
         there is nothing to move.
         """
-        convolutions = {"params": of.convolutions, "rate": settings.convolution_rate}
+        convolutions = {"params": of.convolutions, "rate": settings.convolution_factor}
         # Decay would pull norms to silence and the assignment to undecided: both are not wanted.
         others = [
             {"params": of.norms, "weight_decay": 0.0, "rate": 1.0},

@@ -25,7 +25,7 @@ from training.settings.sections import merged
 _BEFORE_MUON = 3
 _AS_BEFORE = {
     "network": {"stem": "learned"},
-    "optimiser": {"optimizer": "adamw", "convolution_rate": 1.0},
+    "optimiser": {"optimizer": "adamw"},
 }
 
 

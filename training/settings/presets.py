@@ -31,7 +31,6 @@ _CROSS_ENTROPY_ALONE = {
 # The schedule, rate, batch and length of the code of arXiv 2606.09928.
 _CAW_OPTIMISER = {
     "optimizer": "adamw",
-    "convolution_rate": 1.0,
     "epochs": 150,
     "batch_size": 128,
     "learning_rate": 0.03,
@@ -102,7 +101,6 @@ PRESETS: Mapping[PresetName, Preset] = {
         "objective": {"terms": _CROSS_ENTROPY_ALONE},
         "optimiser": {
             "optimizer": "adamw",
-            "convolution_rate": 1.0,
             "epochs": 25,
             "batch_size": 128,
             "learning_rate": 0.01,

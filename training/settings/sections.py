@@ -241,9 +241,12 @@ class OptimiserSettings(Section):
     optimizer: OptimizerName = Field(
         "muon", description="of the convolutions; norms, assignment and scale have AdamW"
     )
-    learning_rate: float = Field(0.008, gt=0, description="peak rate of the norms")
-    convolution_rate: float = Field(
-        2.5, gt=0, description="how many times faster the convolutions learn"
+    learning_rate: float = Field(0.008, gt=0, description="peak rate, of the norms")
+    convolution_rate: float | None = Field(
+        None,
+        gt=0,
+        description="how many times faster the convolutions learn; by default 2.5 by Muon, 1 by "
+        "AdamW",
     )
     warmup_fraction: Fraction = Field(0.2, description="part of the steps on which it rises")
     schedule: Schedule = Field("linear", description="how the rate falls from its peak")
@@ -265,6 +268,13 @@ class OptimiserSettings(Section):
     assignment_rate: float = Field(
         5.0, gt=0, description="how many times faster the assignment and the scale learn"
     )
+
+    @property
+    def convolution_factor(self) -> float:
+        """How many times faster than the norms the convolutions learn, as given or by default."""
+        if self.convolution_rate is not None:
+            return self.convolution_rate
+        return 2.5 if self.optimizer == "muon" else 1.0
 
 
 class RunSettings(Section):

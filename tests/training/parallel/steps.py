@@ -45,7 +45,7 @@ CASES = {
     "plain": Case({"readout": "plain", "assignment": "tempered"}),
     "two-convolutions": Case({"convolutions": 2}),
     "bounded": Case(optimiser={"max_gradient_norm": 0.05}),
-    "muon": Case(optimiser={"optimizer": "muon", "convolution_rate": 2.5}),
+    "muon": Case(optimiser={"optimizer": "muon"}),
     "freezing": Case(optimiser={"freeze_after": (2 / 3,)}),
     "frozen": Case(optimiser={"freeze": 1}),
 }
@@ -72,7 +72,7 @@ def outcome(name: str, group: Group) -> Outcome:
     spec = dataclasses.replace(network().spec, **case.rule)
     made = ForwardForwardNetwork(spec, 0).train()
     # By AdamW, but where a case says otherwise: Muon makes rounding large, and a ReLU may flip.
-    by_adam = {"optimizer": "adamw", "convolution_rate": 1.0}
+    by_adam = {"optimizer": "adamw"}
     update = learner(made, group=group, **by_adam | dict(case.optimiser))
     images, labels = batch()
     share = group.share(len(images) - 1)

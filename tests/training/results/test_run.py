@@ -78,7 +78,7 @@ def test_a_run_of_the_first_release_has_its_optimizer(tmp_path: Path) -> None:
 
     assert found.network.widths == (8,)
     assert found.network.stem == "learned"
-    assert (found.optimiser.optimizer, found.optimiser.convolution_rate) == ("adamw", 1.0)
+    assert (found.optimiser.optimizer, found.optimiser.convolution_factor) == ("adamw", 1.0)
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"PK\x03\x04" + b"\0" * 99])
