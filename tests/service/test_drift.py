@@ -84,13 +84,14 @@ def index(text: str) -> float:
 def test_the_percentile_that_counts_as_familiar_is_a_setting(
     tmp_path: Path, small_models: list[SmallModel]
 ) -> None:
-    """At 0 everything is familiar, at 100 hardly anything."""
+    """At 0 even noise is familiar, at 100 it is not."""
     filled_repository(tmp_path, small_models)
+    noise = np.random.default_rng(0).integers(0, 256, (30, 40, 3), np.uint8)
     answers = []
     for limit in (0, 100):
         with served(app_on(tmp_path, familiar_from=limit)) as client:
-            file = encoded(coloured("red", 3))
-            answers.append(client.post("/predict", content=file).json()["predictions"][0])
+            answer = client.post("/predict", content=real_png(noise)).json()
+            answers.append(answer["predictions"][0])
 
     assert [each["is_familiar"] for each in answers] == [True, False]
     assert answers[0]["familiarity"] == pytest.approx(answers[1]["familiarity"])
