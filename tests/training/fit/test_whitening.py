@@ -84,6 +84,7 @@ def test_pictures_of_one_colour_leave_the_filters_as_drawn() -> None:
     weight = build_network(settings, plain, 4, 0).layers()[0].conv.weight
 
     assert weight.isfinite().all()
+    assert torch.equal(weight, built("learned", (24, 8)).layers()[0].conv.weight)
 
 
 def test_a_seed_draws_the_other_layers_alike() -> None:
