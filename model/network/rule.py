@@ -29,8 +29,6 @@ class LayerRule:
             plain sum over those assigned to a class, or their mean.
         assignment_temperature: of a tempered assignment, at the start.
         temperature_decay: by which an epoch multiplies that temperature.
-        convolutions: of a layer, each with norm and ReLU: one, or two that learn together from
-            the layer's one loss, so that a gradient crosses the second.
     """
 
     activity_norm: ActivityNorm = "batch"
@@ -41,7 +39,6 @@ class LayerRule:
     readout: ReadoutKind = "standardised"
     assignment_temperature: float = 10.0
     temperature_decay: float = 0.995
-    convolutions: int = 1
 
     @property
     def reads_means(self) -> bool:
@@ -56,17 +53,13 @@ class LayerRule:
         """Make sure that a layer can follow the rule.
 
         Raises:
-            ValueError: a channel-region would say nothing, a temperature is not above 0, or a layer
-                would have more than two convolutions.
+            ValueError: a channel-region would say nothing, or a temperature is not above 0.
         """
         if len(self.pooling) != len(_MEAN_ALONE) or not any(self.pooling):
             message = (
                 "pooling needs the factors of mean, maximum and minimum, one of them not 0; "
                 f"got {self.pooling}"
             )
-            raise ValueError(message)
-        if self.convolutions not in {1, 2}:
-            message = f"a layer has one convolution or two, not {self.convolutions}"
             raise ValueError(message)
         if min(self.assignment_temperature, self.temperature_decay) <= 0:
             message = (

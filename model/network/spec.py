@@ -22,6 +22,8 @@ class BlockSpec(LayerRule):
         num_classes: K.
         assignment: learnable, tempered, or the older methods' fixed equal partition.
         concatenates: whether its input is passed on too, behind its own channels.
+        convolutions: each with norm and ReLU: one, or two that learn together from the layer's one
+            loss, so that a gradient crosses the second.
     """
 
     name: str
@@ -33,6 +35,7 @@ class BlockSpec(LayerRule):
     num_classes: int
     assignment: AssignmentKind
     concatenates: bool = False
+    convolutions: int = 1
 
     @property
     def is_stem(self) -> bool:
@@ -60,6 +63,8 @@ class NetworkSpec(LayerRule):
         assignment: learnable, tempered, or the older methods' fixed equal partition.
         concatenate: whether a layer that passes on more channels than it is given passes those
             on as they are; its own channels are the others.
+        convolutions: one or two of each layer, first layer first; layers that are not named have
+            as many as the last one named.
     """
 
     image_height: int
@@ -71,6 +76,7 @@ class NetworkSpec(LayerRule):
     shortcut: bool
     assignment: AssignmentKind
     concatenate: bool = False
+    convolutions: tuple[int, ...] = (1,)
 
     def blocks(self) -> list[BlockSpec]:
         """Work out every block's shape.
@@ -105,6 +111,7 @@ class NetworkSpec(LayerRule):
             num_classes=self.num_classes,
             assignment=self.assignment,
             concatenates=concatenates,
+            convolutions=self.convolutions[min(layer, len(self.convolutions)) - 1],
             **self.options(),
         )
 
@@ -135,5 +142,14 @@ class NetworkSpec(LayerRule):
         beyond = [layer for layer in self.pool_before if not 1 <= layer <= len(self.widths)]
         if beyond:
             message = f"pool_before names layers {beyond}, but there are {len(self.widths)}"
+            raise ValueError(message)
+        if not 1 <= len(self.convolutions) <= len(self.widths):
+            message = (
+                f"convolutions names {len(self.convolutions)} layers, but there are "
+                f"{len(self.widths)}"
+            )
+            raise ValueError(message)
+        if not {1, 2}.issuperset(self.convolutions):
+            message = f"a layer has one convolution or two, got {self.convolutions}"
             raise ValueError(message)
         self.check_rule()

@@ -101,8 +101,8 @@ def _changes(settings: FitSettings) -> dict[str, tuple[dict[str, Any], str]]:
         "" if has_shortcut(network) else "no layer has one: none keeps the width within a stage",
     )
     changes[TWO] = (
-        {"network": {"convolutions": 2}},
-        "a layer has two already" if network.convolutions > 1 else "",
+        {"network": {"convolutions": (2,)}},
+        "a layer has two already" if max(network.convolutions) > 1 else "",
     )
     is_learned, has_adam = network.stem == "learned", settings.optimiser.optimizer == "adamw"
     changes["learned stem"] = (

@@ -40,6 +40,7 @@ def build_network(
         shortcut=settings.shortcut,
         assignment=settings.assignment,
         concatenate=settings.concatenate,
+        convolutions=settings.convolutions,
         **{field.name: getattr(settings, field.name) for field in fields(LayerRule)},
     )
     try:

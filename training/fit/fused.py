@@ -22,13 +22,12 @@ _SMALL_GRID = 4
 
 
 def can_fuse(block: ForwardForwardBlock, x: Tensor) -> bool:
-    """Tell whether the fused pass holds: one convolution and norm, on a CPU, even regions."""
+    """Tell whether the fused pass holds: means of even regions, behind a norm, on a CPU."""
     height, width = x.shape[-2:]
     down, across = block.spec.regions
     is_even = height % down == 0 and width % across == 0
     has_norm = isinstance(block.norm, nn.BatchNorm2d)
-    is_single = block.spec.convolutions == 1
-    return x.device.type == "cpu" and is_even and has_norm and is_single and block.spec.reads_means
+    return x.device.type == "cpu" and is_even and has_norm and block.spec.reads_means
 
 
 def fused_pass(block: ForwardForwardBlock, prepared: Tensor) -> tuple[Tensor, Tensor]:
@@ -44,7 +43,9 @@ def fused_pass(block: ForwardForwardBlock, prepared: Tensor) -> tuple[Tensor, Te
     """
     norm = block.norm
     assert isinstance(norm, nn.BatchNorm2d)  # noqa: S101  `can_fuse` saw to it
-    raw: Tensor = _Convolution.apply(prepared, block.conv.weight)  # type: ignore[no-untyped-call]
+    for conv, inner in block.convolved()[:-1]:
+        prepared = F.relu(inner(_convolved(prepared, conv.weight)))
+    raw = _convolved(prepared, block.conv.weight)
     means, activity = _NormalisedMeans.apply(  # type: ignore[no-untyped-call]
         raw, norm.weight, norm.bias, norm, block.spec.regions
     )
@@ -77,8 +78,13 @@ def _folded(x: Tensor, weight: Tensor, norm: nn.Module) -> Tensor:
     return F.conv2d(x, folded, shift.to(x.dtype), padding=1).relu_()
 
 
+def _convolved(x: Tensor, weight: Tensor) -> Tensor:
+    found: Tensor = _Convolution.apply(x, weight)  # type: ignore[no-untyped-call]
+    return found
+
+
 class _Convolution(torch.autograd.Function):
-    """3 x 3 convolution; only the weights get a gradient, for nothing flows to the input."""
+    """3 x 3 convolution; its input gets a gradient only within a layer of two convolutions."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor) -> Tensor:  # noqa: ANN401  torch's own type
@@ -86,11 +92,14 @@ class _Convolution(torch.autograd.Function):
         return F.conv2d(x, weight.to(x.dtype), padding=1)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[None, Tensor]:  # noqa: ANN401
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None]:  # noqa: ANN401
         x, weight = ctx.saved_tensors
         (gradient,) = gradients
-        if max(x.shape[-2:]) <= _SMALL_GRID:
-            return None, _by_products(x, gradient).float()
+        to_input, to_weight = ctx.needs_input_grad
+        is_small = to_weight and max(x.shape[-2:]) <= _SMALL_GRID
+        products = _by_products(x, gradient).float() if is_small else None
+        if not (to_input or (to_weight and not is_small)):
+            return None, products
         found = torch.ops.aten.convolution_backward(
             gradient,
             x,
@@ -102,9 +111,10 @@ class _Convolution(torch.autograd.Function):
             transposed=False,
             output_padding=(0, 0),
             groups=1,
-            output_mask=(False, True, False),
+            output_mask=(to_input, to_weight and not is_small, False),
         )
-        return None, found[1].float()
+        by_library = found[1].float() if found[1] is not None else None
+        return found[0], by_library if products is None else products
 
 
 class _NormalisedMeans(torch.autograd.Function):

@@ -45,7 +45,8 @@ def take_over(
     for block, layer in zip(network.layers()[:fitting], trained.layers, strict=False):
         block.load_state_dict(layer, strict=False)
     if trained.is_folded:
-        if network.spec.convolutions > 1 and freeze < fitting:
+        learning = network.layers()[freeze:fitting]
+        if any(block.spec.convolutions > 1 for block in learning):
             message = (
                 "layers of two convolutions go on learning from a run alone, not from a published "
                 "version, in which their norms are folded; freeze them, or name the run"

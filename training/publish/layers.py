@@ -8,7 +8,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
-from model.artifact.outputs import BATCH_AXIS, CONTRIBUTIONS, TensorSpec
+from model.artifact.outputs import BATCH_AXIS, CONTRIBUTIONS, INPUT_NAME, TensorSpec
 from training.errors import ExportError
 
 
@@ -27,13 +27,8 @@ class LayeredGraph:
         self._constants = {tensor.name: tensor for tensor in graph.initializer}
         values = (*graph.input, *graph.output, *graph.value_info)
         self._types = {value.name: value.type.tensor_type for value in values}
-        convolutions = [node for node in graph.node if node.op_type == "Conv"]
-        self._scores, self._weights = self._weighed_scores(len(convolutions))
-        # One of each layer, or two.
-        each = len(convolutions) // len(self._scores)
-        self.convolutions = [
-            convolutions[first : first + each] for first in range(0, len(convolutions), each)
-        ]
+        self._scores, self._weights = self._weighed_scores()
+        self.convolutions = self._convolutions()
 
     def multiply_adds(self) -> list[int]:
         """Count what each layer's convolutions cost for one image."""
@@ -90,7 +85,7 @@ class LayeredGraph:
         ).SerializeToString()
         return content
 
-    def _weighed_scores(self, convolutions: int) -> tuple[list[str], NDArray[np.float32]]:
+    def _weighed_scores(self) -> tuple[list[str], NDArray[np.float32]]:
         """Name each layer's scaled goodness, `(N, 1, K)`, and give the weights `(L, 1)`."""
         factors = self._makers[CONTRIBUTIONS].input if CONTRIBUTIONS in self._makers else ()
         stacks = [self._makers[name] for name in factors if name in self._makers]
@@ -100,14 +95,27 @@ class LayeredGraph:
             message = f"contributions are made of {found}, not of layers as an export has them"
             raise ExportError(message)
         scores = list(stacks[0].input)
-        fits = scores and convolutions in {len(scores), 2 * len(scores)}
-        if not (fits and len(scores) == weights[0].dims[0]):
+        if not scores or len(scores) != weights[0].dims[0]:
             message = (
-                f"{convolutions} convolutions, {len(scores)} layers' scores and weights "
-                f"{tuple(weights[0].dims)} do not fit; export the model anew"
+                f"{len(scores)} layers' scores and weights {tuple(weights[0].dims)} do not fit; "
+                "export the model anew"
             )
             raise ExportError(message)
         return scores, numpy_helper.to_array(weights[0])
+
+    def _convolutions(self) -> list[list[NodeProto]]:
+        """List those of each layer, one or two: they lead to its score, and to none before."""
+        layers: list[list[NodeProto]] = []
+        seen = set[str]()
+        for number, score in enumerate(self._scores, start=1):
+            leading = self._leading_to([score], INPUT_NAME)
+            own = [n for n in leading if n.op_type == "Conv" and n.output[0] not in seen]
+            if not own:
+                message = f"layer {number} has no convolution; export the model anew"
+                raise ExportError(message)
+            seen.update(node.output[0] for node in own)
+            layers.append(own)
+        return layers
 
     def _leading_to(self, ends: Sequence[str], start: str) -> list[NodeProto]:
         """Gather the nodes between a tensor and others, in the graph's order."""

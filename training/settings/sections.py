@@ -15,6 +15,7 @@ from model.network.rule import (
 )
 from training.settings.values import (
     AbsolutePath,
+    Counts,
     Fraction,
     Fractions,
     Integers,
@@ -117,12 +118,11 @@ class NetworkSettings(Section):
         description="1-based layers that begin with 2 x 2 max pooling; by default 2, 3 and 4",
     )
     regions: Positive = Field(4, description="R: a channel is read in R x R regions")
-    convolutions: int = Field(
-        1,
-        ge=1,
-        le=2,
-        description="of a layer; two learn together from its one loss, so that a gradient crosses "
-        "the second",
+    convolutions: Counts = Field(
+        (1,),
+        min_length=1,
+        description="1 or 2 of each layer, the last number for all layers after it; two learn "
+        "together from the layer's one loss, so that a gradient crosses the second",
     )
     width_factor: float = Field(
         1.0,

@@ -18,7 +18,6 @@ rules = st.builds(
     squared=st.booleans(),
     readout=st.sampled_from(["standardised", "plain", "mean"]),
     assignment_temperature=st.sampled_from([0.1, 1.0, 10.0]),
-    convolutions=st.sampled_from([1, 2]),
 )
 
 
@@ -35,5 +34,6 @@ def specs(draw: st.DrawFn) -> NetworkSpec:
         shortcut=draw(st.booleans()),
         assignment=draw(st.sampled_from(["learnable", "tempered", "fixed"])),
         concatenate=draw(st.booleans()),
+        convolutions=draw(st.sampled_from([(1,), (2,), (1, 2)])),
         **draw(rules).options(),
     )

@@ -19,9 +19,11 @@ def test_the_fields_of_the_bundled_shape() -> None:
 
 
 @pytest.mark.parametrize("pool_before", [(), (2,), (1, 3), (2, 3, 4)])
-@pytest.mark.parametrize(("size", "convolutions"), [((24, 40), 1), ((32, 16), 1), ((48, 64), 2)])
+@pytest.mark.parametrize(
+    ("size", "convolutions"), [((24, 40), (1,)), ((32, 16), (1, 2)), ((48, 64), (2,))]
+)
 def test_a_position_depends_on_its_field_alone(
-    pool_before: tuple[int, ...], size: tuple[int, int], convolutions: int
+    pool_before: tuple[int, ...], size: tuple[int, int], convolutions: tuple[int, ...]
 ) -> None:
     """By the gradient: with average pooling every pixel of the field counts, and none outside."""
     widths = (3, 3, 3, 3)

@@ -45,6 +45,7 @@ def test_a_variant_differs_in_one_thing(name: str, differs: set[str]) -> None:
         ({"freeze_after": ()}, "without freezing", "no layer stops early"),
         ({"assignment": "fixed"}, "fixed partition", "fixed already"),
         ({"convolutions": 2}, TWO, "has two already"),
+        ({"convolutions": (1, 2)}, TWO, "has two already"),
         ({"entropy_weight": 0}, "without entropy", "0 already"),
     ],
 )

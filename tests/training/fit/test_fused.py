@@ -15,9 +15,12 @@ from training.fit.fused import can_fuse, frozen_activity, fused_pass
 LAST = torch.channels_last
 
 
-def block(grid_regions: tuple[int, int] = (2, 2), in_channels: int = 5) -> ForwardForwardBlock:
+def block(
+    grid_regions: tuple[int, int] = (2, 2), in_channels: int = 5, convolutions: int = 1
+) -> ForwardForwardBlock:
     """Make a block whose norm has learned something, in training."""
     spec = BlockSpec("block2", in_channels, 8, False, False, grid_regions, 3, "learnable")  # noqa: FBT003
+    spec = dataclasses.replace(spec, convolutions=convolutions)
     made = ForwardForwardBlock(spec, torch.Generator().manual_seed(0)).train()
     with torch.no_grad():
         norm_of(made).weight.copy_(torch.linspace(-0.5, 1.5, 8))
@@ -42,14 +45,15 @@ def drawn(regions: int) -> torch.Tensor:
     return torch.randn(6, regions, generator=torch.Generator().manual_seed(2))
 
 
+@pytest.mark.parametrize("convolutions", [1, 2])
 @pytest.mark.parametrize(
     ("size", "regions"), [((8, 8), (2, 2)), ((8, 12), (4, 3)), ((4, 4), (4, 4)), ((2, 2), (1, 1))]
 )
 def test_means_statistics_and_gradients_are_autograds(
-    size: tuple[int, int], regions: tuple[int, int]
+    size: tuple[int, int], regions: tuple[int, int], convolutions: int
 ) -> None:
     """In float32 everything that is computed agrees, on large grids and on small ones."""
-    ours, theirs = block(regions), block(regions)
+    ours, theirs = (block(regions, convolutions=convolutions) for _ in range(2))
     weights = drawn(8 * regions[0] * regions[1])
 
     means, activity = fused_pass(ours, images(size))
@@ -60,17 +64,21 @@ def test_means_statistics_and_gradients_are_autograds(
 
     torch.testing.assert_close(activity, expected.detach())
     torch.testing.assert_close(means, readout.means)
-    for name, parameter in theirs.norm.named_parameters():
-        found = dict(ours.norm.named_parameters())[name].grad
-        torch.testing.assert_close(found, parameter.grad, atol=1e-4, rtol=1e-4)
-    torch.testing.assert_close(ours.conv.weight.grad, theirs.conv.weight.grad, atol=1e-4, rtol=1e-4)
-    for name, statistic in theirs.norm.named_buffers():
-        torch.testing.assert_close(dict(ours.norm.named_buffers())[name], statistic)
+    learned = dict(ours.named_parameters())
+    for name, parameter in theirs.named_parameters():
+        assert (learned[name].grad is None) == (parameter.grad is None)
+        if parameter.grad is not None:
+            torch.testing.assert_close(learned[name].grad, parameter.grad, atol=1e-4, rtol=1e-4)
+    assert all(conv.weight.grad is not None for conv, _ in ours.convolved())
+    for (_, norm), (_, moved) in zip(theirs.convolved(), ours.convolved(), strict=True):
+        for name, statistic in norm.named_buffers():
+            torch.testing.assert_close(dict(moved.named_buffers())[name], statistic)
 
 
-def test_in_bfloat16_gradients_stay_close() -> None:
+@pytest.mark.parametrize("convolutions", [1, 2])
+def test_in_bfloat16_gradients_stay_close(convolutions: int) -> None:
     """The precision of the input is that of the pass; the direction stays."""
-    ours, theirs = block(), block()
+    ours, theirs = (block(convolutions=convolutions) for _ in range(2))
     weights = drawn(32)
 
     means, activity = fused_pass(ours, images((8, 8)).bfloat16())
@@ -79,10 +87,11 @@ def test_in_bfloat16_gradients_stay_close() -> None:
 
     assert activity.dtype is torch.bfloat16
     assert means.dtype is torch.float32
-    found, expected = ours.conv.weight.grad, theirs.conv.weight.grad
-    assert found is not None
-    assert expected is not None
-    assert torch.cosine_similarity(found.flatten(), expected.flatten(), dim=0) > 0.999
+    for (ours_conv, _), (theirs_conv, _) in zip(ours.convolved(), theirs.convolved(), strict=True):
+        found, expected = ours_conv.weight.grad, theirs_conv.weight.grad
+        assert found is not None
+        assert expected is not None
+        assert torch.cosine_similarity(found.flatten(), expected.flatten(), dim=0) > 0.99
 
 
 def test_a_norm_without_weight_keeps_its_place() -> None:
@@ -109,7 +118,6 @@ def test_uneven_regions_are_left_to_autograd() -> None:
         {"activity_norm": "none"},
         {"pooling": (0.9, 0.1, 0.0)},
         {"squared": True},
-        {"convolutions": 2},
     ],
 )
 def test_other_rules_are_left_to_autograd(rule: dict[str, Any]) -> None:

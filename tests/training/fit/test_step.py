@@ -32,9 +32,11 @@ def _keep(found: dict[str, torch.Tensor], name: str, parameter: torch.Tensor) ->
     found[name] = parameter.grad.clone()
 
 
-@pytest.mark.parametrize("convolutions", [1, 2])
+@pytest.mark.parametrize("convolutions", [(1,), (2,), (2, 1)])
 @pytest.mark.parametrize("perturbed", [1, 2])
-def test_a_later_layers_loss_changes_no_earlier_gradient(perturbed: int, convolutions: int) -> None:
+def test_a_later_layers_loss_changes_no_earlier_gradient(
+    perturbed: int, convolutions: tuple[int, ...]
+) -> None:
     """Perturb one layer's loss: its own gradients change, no earlier layer's do by a bit."""
     calm, perturbed_network = (network(convolutions=convolutions) for _ in range(2))
     with torch.no_grad():
@@ -55,7 +57,7 @@ def test_a_later_layers_loss_changes_no_earlier_gradient(perturbed: int, convolu
 
 def test_two_convolutions_learn_from_their_layers_one_loss() -> None:
     """Both of each layer move in a step."""
-    double = network(convolutions=2)
+    double = network(convolutions=(2,))
     before = {name: value.clone() for name, value in double.named_parameters()}
 
     learner(double).step(*batch(), AT)
@@ -113,8 +115,8 @@ def test_a_resumed_optimizer_takes_the_same_step() -> None:
     assert all(torch.equal(mine, theirs) for mine, theirs in pairs)
 
 
-@pytest.mark.parametrize("convolutions", [1, 2])
-def test_only_convolutions_decay(convolutions: int) -> None:
+@pytest.mark.parametrize("convolutions", [(1,), (2,)])
+def test_only_convolutions_decay(convolutions: tuple[int, ...]) -> None:
     """A step with decay and one without differ in the convolutions, and nowhere else by a bit."""
     plain, decayed = (network(convolutions=convolutions) for _ in range(2))
     before = {name: value.clone() for name, value in plain.named_parameters()}

@@ -43,7 +43,7 @@ CASES = {
     "squared": Case({"squared": True}),
     "uneven-regions": Case({"regions": 3}),
     "plain": Case({"readout": "plain", "assignment": "tempered"}),
-    "two-convolutions": Case({"convolutions": 2}),
+    "two-convolutions": Case({"convolutions": (1, 2)}),
     "bounded": Case(optimiser={"max_gradient_norm": 0.05}),
     "muon": Case(optimiser={"optimizer": "muon"}),
     "freezing": Case(optimiser={"freeze_after": (2 / 3,)}),

@@ -16,6 +16,7 @@ from model.network.stack import ForwardForwardNetwork
 from tests.trained import SmallModel
 from training.errors import ExportError
 from training.publish.graph import to_onnx
+from training.publish.layers import LayeredGraph
 from training.publish.split import cheap_prefix, split
 
 
@@ -42,10 +43,10 @@ def test_the_parts_of_a_trained_network_give_the_whole(
     assert worst <= SUM_TOLERANCE
 
 
-@pytest.mark.parametrize("convolutions", [1, 2])
+@pytest.mark.parametrize("convolutions", [(1,), (2,), (1, 2), (1, 2, 1)])
 @pytest.mark.parametrize("prefix_layers", [1, 2, 3])
 def test_a_network_with_shortcuts_is_cut_between_any_two_layers(
-    prefix_layers: int, convolutions: int
+    prefix_layers: int, convolutions: tuple[int, ...]
 ) -> None:
     """A shortcut stays within its layer, so that it never crosses the cut; two convolutions too."""
     spec = NetworkSpec(
@@ -66,6 +67,8 @@ def test_a_network_with_shortcuts_is_cut_between_any_two_layers(
     prefix, suffix = OnnxStage(stages.prefix, "cpu"), OnnxStage(stages.suffix, "cpu")
     check_stages(pictures(3, 12), OnnxSession(model, "cpu"), prefix, suffix)
     assert prefix(pictures(3, 12))["contributions"].shape == (3, prefix_layers, 4)
+    of_each = [len(layer) for layer in LayeredGraph(model).convolutions]
+    assert of_each == [block.convolutions for block in spec.blocks()]
 
 
 def test_each_part_holds_its_own_weights(small_models: list[SmallModel]) -> None:
@@ -127,7 +130,7 @@ def across_the_cut(model: onnx.ModelProto) -> None:
     ("change", "message"),
     [
         (without_stack, r"contributions are made of \['Sum'\], not of layers"),
-        (without_convolution, "1 convolutions, 2 layers' scores"),
+        (without_convolution, "layer 1 has no convolution"),
         (across_the_cut, "the layers cannot be cut at .*: what follows needs 'images' too"),
     ],
 )
