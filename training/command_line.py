@@ -24,7 +24,7 @@ from training.settings.sections import (
     RunSettings,
     Section,
 )
-from training.settings.values import Keep
+from training.settings.values import Keep, StoredWeights
 from training.version_commands import anytime, calibrate, holdout
 
 
@@ -200,7 +200,13 @@ def report(run: Path) -> None:
 
 
 @app.command
-def export(*, run: Path, out: Path | None = None, state: Keep | None = None) -> None:
+def export(
+    *,
+    run: Path,
+    out: Path | None = None,
+    state: Keep | None = None,
+    weights: StoredWeights = "float32",
+) -> None:
     """Write a run as ONNX, checked; one that has not finished, without a test accuracy.
 
     Args:
@@ -208,10 +214,11 @@ def export(*, run: Path, out: Path | None = None, state: Keep | None = None) -> 
         out: Folder to write to; by default RUN/export.
         state: Of a run that has not finished, the best epoch or the last checkpoint; by default
             the best.
+        weights: How those of the convolutions are stored; float16 halves the file.
     """
     from training import commands  # noqa: PLC0415  torch takes seconds, --help needs none
 
-    commands.export(run, out or run / EXPORT_FOLDER, state)
+    commands.export(run, out or run / EXPORT_FOLDER, state, weights)
 
 
 @app.command
@@ -221,6 +228,7 @@ def publish(  # noqa: PLR0913  each is a flag
     repository: str,
     export: Path | None = None,
     state: Keep | None = None,
+    weights: StoredWeights | None = None,
     name: str | None = None,
     activate: bool | None = None,
     sign: Path | None = None,
@@ -233,6 +241,8 @@ def publish(  # noqa: PLR0913  each is a flag
         export: The export; by default RUN/export.
         state: Of a run that has not finished, the best epoch or the last checkpoint; by default
             the best.
+        weights: How those of the convolutions are stored; float16 halves the file. By default as
+            they are exported, or float32.
         name: Name of the model; by default the data's kind or folder.
         activate: Serve the published version at once; by default so, unless it has other classes
             than the active one of its name, or is less accurate.
@@ -240,7 +250,7 @@ def publish(  # noqa: PLR0913  each is a flag
     """
     from training import commands  # noqa: PLC0415  torch takes seconds, --help needs none
 
-    commands.publish(run, export, Publication(repository, name, activate, sign), state)
+    commands.publish(run, export, Publication(repository, name, activate, sign), state, weights)
 
 
 app.command(anytime)

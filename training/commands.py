@@ -40,7 +40,7 @@ from training.results.table import interim_lines, split_lines
 from training.results.trained import InterimModel, TrainedModel
 from training.settings.asked import new_settings, of_equal_length, resumed_settings
 from training.settings.fit import FitSettings
-from training.settings.values import Keep
+from training.settings.values import Keep, StoredWeights
 
 _COMPARED_IMAGES = 256
 
@@ -137,7 +137,9 @@ def report(folder: Path) -> None:
     print(f"report {write_page(Run(folder))}")
 
 
-def export(folder: Path, out: Path, state: Keep | None = None) -> None:
+def export(
+    folder: Path, out: Path, state: Keep | None = None, weights: StoredWeights = "float32"
+) -> None:
     """Write `model.onnx` and `manifest.json`, checked against torch.
 
     A run that has not finished gives its best epoch, or another state, without a test accuracy.
@@ -152,12 +154,14 @@ def export(folder: Path, out: Path, state: Keep | None = None) -> None:
     model, compared = _exportable(run, dataset, kept, state)
     familiar = learn_familiarity(model.network, *kept)
     images = compared.first(_COMPARED_IMAGES).images
-    exported = export_model(model, settings, images, familiar, kept[1])
+    exported = export_model(model, settings, images, familiar, kept[1], weights)
     path = write_export(exported, out)
     print(
         f"exported {path} ({len(exported.model):,} bytes); onnxruntime agrees "
         f"with torch to {exported.worst:.1e} on {exported.n} images"
     )
+    if exported.rounding is not None:
+        print(f"weights as float16 change a probability by {exported.rounding:.1e} at most")
 
 
 def _exportable(
@@ -175,18 +179,25 @@ def _exportable(
 
 
 def publish(
-    folder: Path, export_folder: Path | None, publication: Publication, state: Keep | None = None
+    folder: Path,
+    export_folder: Path | None,
+    publication: Publication,
+    state: Keep | None = None,
+    weights: StoredWeights | None = None,
 ) -> None:
     """Put a run into a model repository; what is not exported yet, or no longer so, is first."""
     run = Run(folder)
     target = publication.target(run.settings().data)
-    if export_folder is not None and state is not None:
-        message = "an export is of one state already: name an export or a state, not both"
+    if export_folder is not None and (state is not None or weights is not None):
+        message = (
+            "an export has its state and its weights already: name an export, or how to export"
+        )
         raise ConfigError(message)
     out = export_folder or folder / EXPORT_FOLDER
-    if export_folder is None and (state is not None or run.changed_since(out / MANIFEST_FILE)):
+    is_asked = state is not None or weights is not None
+    if export_folder is None and (is_asked or run.changed_since(out / MANIFEST_FILE)):
         target.check()
-        export(folder, out, state)
+        export(folder, out, state, weights or "float32")
     _publish(out, target)
 
 

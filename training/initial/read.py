@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from model.artifact.repository import MODEL_FILE as GRAPH_FILE
@@ -78,9 +80,15 @@ def _constants(path: Path) -> dict[str, Tensor]:
         message = f"{path} is no ONNX file"
         raise ConfigError(message) from error
     return {
-        tensor.name.removeprefix("network."): torch.from_numpy(numpy_helper.to_array(tensor).copy())
+        tensor.name.removeprefix("network."): _computed_with(numpy_helper.to_array(tensor).copy())
         for tensor in graph.initializer
     }
+
+
+def _computed_with(stored: NDArray[Any]) -> Tensor:
+    """Give a constant as a graph computes with it: what is stored as float16 is cast."""
+    constant = torch.from_numpy(stored)
+    return constant.float() if constant.dtype is torch.float16 else constant
 
 
 def _unfolded(constants: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -27,11 +27,13 @@ from model.artifact.outputs import (
     SCORES,
     ContractError,
     Graph,
+    Session,
 )
 from model.network.evidence import EvidenceNetwork, channel_assignment
 from model.network.stack import ForwardForwardNetwork
 from training.errors import ExportError
 from training.publish.graph import written
+from training.publish.half import with_half_weights
 
 # Largest difference to torch, as `check_parity` allows it for the scores.
 _TOLERANCE = 1e-4
@@ -108,6 +110,38 @@ def check_parts(
         raise ExportError(message)
     try:
         return check_evidence(found, factors, "the export")
+    except ContractError as error:
+        raise ExportError(str(error)) from error
+
+
+def rounded_evidence(graph: bytes, described: EvidenceGraph) -> tuple[bytes, EvidenceGraph]:
+    """Store the graph's weights as float16, and describe it."""
+    rounded = with_half_weights(graph)
+    sha256 = hashlib.sha256(rounded).hexdigest()
+    return rounded, described.model_copy(update={"sha256": sha256})
+
+
+def check_same(graph: Graph, session: Session, pixels: Pixels, described: EvidenceGraph) -> None:
+    """Compare the graph with the model itself on real images, and add its parts up.
+
+    Args:
+        graph: with weights rounded as the model's are.
+        session: runs the model.
+        pixels: `(N, H, W, 3)`, uint8.
+        described: what the manifest will say of it.
+
+    Raises:
+        ExportError: a score differs by over 1e-4, or parts do not add up.
+    """
+    expected = session(pixels).scores
+    factors = _asked(len(pixels), expected.shape[1])
+    found = run_evidence(graph, pixels, factors, np.zeros_like(factors), len(described.grids))
+    worst = float(np.abs(found.scores - expected).max())
+    if not worst <= _TOLERANCE:
+        message = f"evidence: its scores differ from the model's by {worst:.2e}"
+        raise ExportError(message)
+    try:
+        check_evidence(found, factors, "the export")
     except ContractError as error:
         raise ExportError(str(error)) from error
 

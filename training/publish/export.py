@@ -15,13 +15,15 @@ from training.data.dataset import Split
 from training.errors import ExportError
 from training.publish.conformal import conformal_scale
 from training.publish.describe import describe_model
-from training.publish.evidence import check_parts, to_evidence
+from training.publish.evidence import check_parts, check_same, rounded_evidence, to_evidence
 from training.publish.graph import to_onnx
+from training.publish.half import check_rounding, with_half_weights
 from training.publish.parity import check_parity
 from training.publish.runtime import onnx_graph, onnx_session
 from training.results.familiarity import Familiar
 from training.results.trained import InterimModel
 from training.settings.fit import FitSettings
+from training.settings.values import StoredWeights
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class Exported:
         worst: the largest difference between torch and onnxruntime over all outputs.
         n: the real images on which they were compared.
         graphs: the further graphs that the manifest names, by file.
+        rounding: the largest change of a probability by weights stored as float16, if they are.
     """
 
     model: bytes
@@ -41,14 +44,16 @@ class Exported:
     worst: float
     n: int
     graphs: Mapping[str, bytes]
+    rounding: float | None = None
 
 
-def export(
+def export(  # noqa: PLR0913, PLR0917  what an export may hold
     trained: InterimModel,
     settings: FitSettings,
     images: Tensor,
     familiar: Familiar | None = None,
     validation: Split | None = None,
+    weights: StoredWeights = "float32",
 ) -> Exported:
     """Export a trained network and compare it with torch on real images.
 
@@ -58,14 +63,21 @@ def export(
         images: `(N, H, W, 3)`, uint8, real ones.
         familiar: what tells familiar images, if the export should.
         validation: images not learned from, to calibrate sets of classes by, if the export should.
+        weights: how the convolutions' weights are stored. All is compared with torch as float32
+            first, and then with that.
 
     Raises:
-        ExportError: an output differs by over 1e-4, an image gets another class, or parts do
-            not sum to scores.
+        ExportError: an output differs by over 1e-4, an image gets another class, parts do not
+            sum to scores, or weights cannot be stored as float16.
     """
     model = to_onnx(trained.network, familiar.network if familiar else None)
     session = onnx_session(model)
     worst = check_parity(trained.network, session, images.numpy())
+    rounding = None
+    if weights == "float16":
+        model, exact = with_half_weights(model), session
+        session = onnx_session(model)
+        rounding = check_rounding(exact, session, images.numpy())
     manifest = describe_model(trained, settings, model, session)
     if familiar is not None:
         manifest = _with_scale(manifest, familiar.scale)
@@ -80,9 +92,12 @@ def export(
     if can_show_evidence(trained.network):
         graph, described = to_evidence(trained.network)
         check_parts(trained.network, onnx_graph(graph), images.numpy(), described)
+        if weights == "float16":
+            graph, described = rounded_evidence(graph, described)
+            check_same(onnx_graph(graph), session, images.numpy(), described)
         manifest = manifest.model_copy(update={"evidence": described})
         graphs = {EVIDENCE_FILE: graph}
-    return Exported(model, manifest, worst, len(images), graphs)
+    return Exported(model, manifest, worst, len(images), graphs, rounding)
 
 
 def _with_scale(manifest: Manifest, scale: FamiliarityScale) -> Manifest:

@@ -36,7 +36,10 @@ class LayeredGraph:
 
     def _multiply_adds(self, conv: NodeProto) -> int:
         positions = [int(axis) for axis in self.spec(conv.output[0]).shape[2:]]
-        weights = [int(axis) for axis in self._constants[conv.input[1]].dims]
+        stored = conv.input[1]
+        if stored in self._makers:  # float16, cast to float32
+            (stored,) = self._makers[stored].input
+        weights = [int(axis) for axis in self._constants[stored].dims]
         return math.prod(weights + positions)
 
     def spec(self, tensor: str) -> TensorSpec:
