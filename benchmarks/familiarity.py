@@ -50,7 +50,7 @@ def see(network: ForwardForwardNetwork, images: Tensor) -> Seen:
     goodness, early, last = [], [], []
     with torch.no_grad():
         for part in torch.split(images, _BATCH):
-            readouts = [block.read(found) for block, found in network.activities(part)]
+            readouts = [reading.readout for reading in network.readings(part)]
             goodness.append(torch.stack([each.scaled_goodness for each in readouts], 1))
             early.append(look(network, readouts).activity)
             last.append(readouts[-1].standardised)

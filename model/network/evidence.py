@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from model.network.block import ForwardForwardBlock
 from model.network.goodness import region_edges
 from model.network.stack import ForwardForwardNetwork
+from model.network.views import laid_back, repeated
 
 
 class Evidence(NamedTuple):
@@ -58,22 +59,22 @@ class EvidenceNetwork(nn.Module):
             by_rank: `(N, M, K)`, float32, the same for the most probable class, the second, ...;
                 the two are added up.
         """
-        read, maps = [], []
-        layers = self.network.activities(images)
-        activities = [(block, activity.float()) for block, activity in layers]
-        for block, activity in activities:
-            read.append(block.read(activity))
-        answer = self.network.combine(torch.stack([r.scaled_goodness for r in read], dim=1))
+        is_mirrored, maps = self.network.spec.mirrored, []
+        readings = list(self.network.readings(images))
+        scores = torch.stack([each.readout.scaled_goodness for each in readings], dim=1)
+        answer = self.network.combine(scores)
         wanted = by_class + by_rank @ _ranked(answer.scores)
         channels, active = [], []
         weights = self.network.get_buffer("layer_weights")
-        for (block, activity), readout, weight in zip(activities, read, weights, strict=True):
+        for (block, activity, readout), weight in zip(readings, weights, strict=True):
             combined = wanted @ (weight * block.class_weights()).T
             per_channel = (block.spec.channels, -1)
             parts = combined * readout.standardised[:, None]
             channels.append(torch.unflatten(parts, -1, per_channel).sum(-1))
             active.append(torch.unflatten(readout.standardised, -1, per_channel).mean(-1))
-            maps.append(_by_position(block, activity, combined))
+            of_views = repeated(combined, is_mirrored=is_mirrored)
+            placed = _by_position(block, activity.float(), of_views)
+            maps.append(laid_back(placed, -1, is_mirrored=is_mirrored))
         return Evidence(*answer, torch.cat(channels, -1), torch.cat(active, -1), tuple(maps))
 
 

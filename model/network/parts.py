@@ -11,7 +11,8 @@ from torch import Tensor
 from model.network.block import ForwardForwardBlock
 from model.network.pooling import pooled_values, position_weights, region_windows
 from model.network.rule import LayerRule
-from model.network.stack import ForwardForwardNetwork
+from model.network.stack import ForwardForwardNetwork, LayerReading
+from model.network.views import laid_back
 
 
 def channel_contributions(network: ForwardForwardNetwork, images: Tensor) -> list[Tensor]:
@@ -26,7 +27,7 @@ def channel_contributions(network: ForwardForwardNetwork, images: Tensor) -> lis
         and regions are the scores. Summed over the regions alone they are the channels'
         contributions.
     """
-    parts = [_by_channel(block, activity) for block, activity in network.activities(images)]
+    parts = [_by_channel(reading) for reading in network.readings(images)]
     weights = network.get_buffer("layer_weights")
     return [weight * part for weight, part in zip(weights, parts, strict=True)]
 
@@ -42,7 +43,11 @@ def position_contributions(network: ForwardForwardNetwork, images: Tensor) -> li
         L tensors `(N, H_l, W_l, K)`, float32, on each layer's own grid; all of them summed
         over layers and positions are the scores.
     """
-    parts = [_by_position(block, activity) for block, activity in network.activities(images)]
+    is_mirrored = network.spec.mirrored
+    parts = [
+        laid_back(_by_position(block, activity), -2, is_mirrored=is_mirrored)
+        for block, activity, _ in network.readings(images)
+    ]
     weights = network.get_buffer("layer_weights")
     return [weight * part for weight, part in zip(weights, parts, strict=True)]
 
@@ -107,10 +112,11 @@ def _shares(
         yield ((weighed - usual) / deviation[:, region, None]).view(window.shape)
 
 
-def _by_channel(block: ForwardForwardBlock, activity: Tensor) -> Tensor:
+def _by_channel(reading: LayerReading) -> Tensor:
     """`(N, C, R, R, K)`, which summed over channels and regions is the scaled goodness."""
+    block, _, readout = reading
     spec = block.spec
-    parts = goodness_by_channel(block.read(activity).standardised, block.class_weights())
+    parts = goodness_by_channel(readout.standardised, block.class_weights())
     return parts.view(-1, spec.channels, *spec.regions, spec.num_classes)
 
 

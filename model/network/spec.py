@@ -65,6 +65,7 @@ class NetworkSpec(LayerRule):
             on as they are; its own channels are the others.
         convolutions: one or two of each layer, first layer first; layers that are not named have
             as many as the last one named.
+        mirrored: whether an image's scores are the mean of its own and its mirror image's.
     """
 
     image_height: int
@@ -77,6 +78,7 @@ class NetworkSpec(LayerRule):
     assignment: AssignmentKind
     concatenate: bool = False
     convolutions: tuple[int, ...] = (1,)
+    mirrored: bool = False
 
     def blocks(self) -> list[BlockSpec]:
         """Work out every block's shape.

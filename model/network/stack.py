@@ -6,8 +6,9 @@ from typing import NamedTuple, Self, cast
 import torch
 from torch import Tensor, nn
 
-from model.network.block import ForwardForwardBlock
+from model.network.block import ForwardForwardBlock, Readout
 from model.network.spec import NetworkSpec
+from model.network.views import averaged, views_of
 
 
 class Classification(NamedTuple):
@@ -22,6 +23,20 @@ class Classification(NamedTuple):
     scores: Tensor
     probabilities: Tensor
     contributions: Tensor
+
+
+class LayerReading(NamedTuple):
+    """What one layer makes of images, and says of their classes.
+
+    Attributes:
+        block: the layer.
+        activity: `(V * N, C_l, H_l, W_l)`, of every view; see `model.network.views`.
+        readout: of N rows, the mean over the views.
+    """
+
+    block: ForwardForwardBlock
+    activity: Tensor
+    readout: Readout
 
 
 class ForwardForwardNetwork(nn.Module):
@@ -83,6 +98,19 @@ class ForwardForwardNetwork(nn.Module):
             yield block, activity
             x = block.pass_on(activity, prepared)
 
+    def readings(self, images: Tensor) -> Iterator[LayerReading]:
+        """Go up the stack with all views of the images, and read every layer.
+
+        Args:
+            images: `(N, H, W, 3)`, uint8.
+        """
+        is_mirrored = self.spec.mirrored
+        for block, activity in self.activities(views_of(images, is_mirrored=is_mirrored)):
+            # Standardising and weighing are linear: the scores' mean is the mean's score.
+            of_views = block.read(activity)
+            mean = (averaged(part, is_mirrored=is_mirrored) for part in of_views)
+            yield LayerReading(block, activity, Readout(*mean))
+
     def scaled_goodness(self, images: Tensor) -> Tensor:
         """Score the classes by each layer alone.
 
@@ -92,7 +120,7 @@ class ForwardForwardNetwork(nn.Module):
         Returns:
             `(N, L, K)`, float32.
         """
-        read = [block.read(activity).scaled_goodness for block, activity in self.activities(images)]
+        read = [reading.readout.scaled_goodness for reading in self.readings(images)]
         return torch.stack(read, dim=1)
 
     def combine(self, scaled_goodness: Tensor) -> Classification:

@@ -41,6 +41,7 @@ def build_network(
         assignment=settings.assignment,
         concatenate=settings.concatenate,
         convolutions=settings.convolutions,
+        mirrored=settings.mirrored,
         **{field.name: getattr(settings, field.name) for field in fields(LayerRule)},
     )
     try:

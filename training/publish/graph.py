@@ -34,7 +34,7 @@ class _WithFamiliarity(torch.nn.Module):
         self.network, self.familiarity = network, familiarity
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        readouts = [block.read(found) for block, found in self.network.activities(images)]
+        readouts = [reading.readout for reading in self.network.readings(images)]
         answer = self.network.combine(torch.stack([r.scaled_goodness for r in readouts], dim=1))
         return *answer, self.familiarity(*look(self.network, readouts))
 

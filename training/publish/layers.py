@@ -49,6 +49,10 @@ class LayeredGraph:
         shape = (BATCH_AXIS, *(axis.dim_value for axis in found.shape.dim[1:]))
         return TensorSpec.model_validate({"name": tensor, "dtype": dtype, "shape": shape})
 
+    def has_row_per_image(self, tensor: str) -> bool:
+        """Tell whether a tensor's first axis is the batch, not all views of it."""
+        return bool(self._types[tensor].shape.dim[0].dim_param == BATCH_AXIS)
+
     def cut(
         self,
         layers: slice,

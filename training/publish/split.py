@@ -36,7 +36,8 @@ def split(model: bytes, prefix_layers: int | None = None) -> Stages:
             multiply-adds, but at least one.
 
     Raises:
-        ExportError: no layer would be left on one side, or the graph is not of our layers.
+        ExportError: no layer would be left on one side, images are mirrored, or the graph is not
+            of our layers.
     """
     graph = LayeredGraph(model)
     layers = len(graph.convolutions)
@@ -46,6 +47,9 @@ def split(model: bytes, prefix_layers: int | None = None) -> Stages:
         raise ExportError(message)
     # The convolution's own input: pooled, it is a quarter of what the layer before gives.
     between = graph.convolutions[chosen][0].input[0]
+    if not graph.has_row_per_image(between):
+        message = "a network that averages an image and its mirror image cannot stop between layers"
+        raise ExportError(message)
     prefix = graph.cut(slice(chosen), (INPUT_NAME, INPUT_NAME), (between, PASSED))
     suffix = graph.cut(slice(chosen, None), (between, PASSED))
     passed = graph.spec(between).model_copy(update={"name": PASSED})

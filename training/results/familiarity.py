@@ -73,8 +73,8 @@ def _read(network: ForwardForwardNetwork, split: Split, layers: int | None = Non
     seen = []
     with torch.no_grad():
         for part in split.parts(_BATCH):
-            reached = islice(network.activities(part.images), layers)
-            seen.append(look(network, [block.read(found) for block, found in reached]))
+            reached = islice(network.readings(part.images), layers)
+            seen.append(look(network, [reading.readout for reading in reached]))
     return Look(*map(torch.cat, zip(*seen, strict=True)))
 
 

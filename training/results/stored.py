@@ -11,9 +11,9 @@ from model.artifact.files import write_atomically
 from training.errors import CheckpointError
 
 # Of the files in a run's folder. Format 1 had flat settings and untyped results; format 3 knew one
-# optimizer and no whitened stem.
-FORMAT = 4
-_READ = {3, FORMAT}
+# optimizer and no whitened stem; format 4 as many convolutions in every layer.
+FORMAT = 5
+_READ = {3, 4, FORMAT}
 
 
 def save_tensors(path: Path, content: dict[str, Any]) -> None:
@@ -65,7 +65,8 @@ def check_format(path: Path, found: object) -> None:
         CheckpointError: older and newer versions of goodserve wrote it otherwise.
     """
     if found not in _READ:
-        read = " and ".join(map(str, sorted(_READ)))
+        *others, last = sorted(_READ)
+        read = f"{', '.join(map(str, others))} and {last}"
         message = (
             f"{path} is of format {found}, this version of goodserve reads {read}; "
             "train the run anew in another folder, or use the version that wrote it"

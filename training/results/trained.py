@@ -65,9 +65,16 @@ def load_trained(weights: Path, report: Path) -> TrainedModel:
 
 def _network(path: Path, content: dict[str, Any]) -> ForwardForwardNetwork:
     try:
-        network = ForwardForwardNetwork(NetworkSpec(**content["spec"]), seed=0)
+        network = ForwardForwardNetwork(_spec(content["spec"]), seed=0)
         network.load_state_dict(content["network"], strict=True)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         message = f"{path} is damaged: its weights do not fit its network; {_REMEDY}"
         raise CheckpointError(message) from error
     return network.eval()
+
+
+def _spec(stored: dict[str, Any]) -> NetworkSpec:
+    """Read a network's shape; before format 5 all its layers had one number of convolutions."""
+    convolutions = stored.get("convolutions", 1)
+    of_each = (convolutions,) if isinstance(convolutions, int) else convolutions
+    return NetworkSpec(**{**stored, "convolutions": of_each})

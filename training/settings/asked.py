@@ -9,8 +9,8 @@ from training.settings.fit import FitSettings, nested
 from training.settings.load import Count, differing, load_settings, read_config
 from training.settings.sections import merged
 
-# How long a run is; all else decides what it learns, and stays.
-_LENGTH = ("epochs", "time", "patience")
+# How long a run is, and how it is read; all else decides what it learns, and stays.
+_CHANGEABLE = ("epochs", "time", "patience", "mirrored")
 
 
 def new_settings(
@@ -35,7 +35,7 @@ def new_settings(
 def resumed_settings(
     stored: FitSettings, flags: Mapping[str, Any], config: Path | None
 ) -> FitSettings:
-    """Give a run that goes on its settings: as stored, at the length that is asked for now.
+    """Give a run that goes on its settings: as stored, but for its length and views.
 
     Raises:
         CheckpointError: other settings differ; the message names them.
@@ -46,11 +46,11 @@ def resumed_settings(
     # What `auto` meant was settled when the run began: asked for again, it is no change.
     settled = {n: getattr(stored.run, n) for n, v in dict(asked.run).items() if v == "auto"}
     asked = asked.model_copy(update={"run": asked.run.model_copy(update=settled)})
-    changed = [name for name in differing(asked, stored) if name not in _LENGTH]
+    changed = [name for name in differing(asked, stored) if name not in _CHANGEABLE]
     if changed:
         message = (
             f"a resumed run keeps its settings, but {', '.join(changed)} differ; only "
-            f"{', '.join(_LENGTH)} may change"
+            f"{', '.join(_CHANGEABLE)} may change"
         )
         raise CheckpointError(message)
     return asked

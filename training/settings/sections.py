@@ -124,6 +124,9 @@ class NetworkSettings(Section):
         description="1 or 2 of each layer, the last number for all layers after it; two learn "
         "together from the layer's one loss, so that a gradient crosses the second",
     )
+    mirrored: bool = Field(
+        default=False, description="score each image and its mirror image, and take the mean"
+    )
     width_factor: float = Field(
         1.0,
         gt=0,

@@ -35,5 +35,6 @@ def specs(draw: st.DrawFn) -> NetworkSpec:
         assignment=draw(st.sampled_from(["learnable", "tempered", "fixed"])),
         concatenate=draw(st.booleans()),
         convolutions=draw(st.sampled_from([(1,), (2,), (1, 2)])),
+        mirrored=draw(st.booleans()),
         **draw(rules).options(),
     )

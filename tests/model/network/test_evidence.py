@@ -39,10 +39,18 @@ def spec(  # noqa: PLR0913  a network has a shape
     regions: int = 2,
     *,
     shortcut: bool = True,
+    mirrored: bool = False,
 ) -> NetworkSpec:
     """Give a small network's shape."""
     return NetworkSpec(
-        *size, classes, widths, pool_before, regions, shortcut=shortcut, assignment="learnable"
+        *size,
+        classes,
+        widths,
+        pool_before,
+        regions,
+        shortcut=shortcut,
+        assignment="learnable",
+        mirrored=mirrored,
     )
 
 
@@ -63,6 +71,7 @@ def residual(evidence: Evidence, wanted: torch.Tensor) -> float:
     widths=st.lists(st.integers(1, 7), min_size=1, max_size=4),
     regions=st.integers(1, 5),
     shortcut=st.booleans(),
+    mirrored=st.booleans(),
     seed=st.integers(0, 5),
 )
 def test_parts_add_up_on_any_network(  # noqa: PLR0913, PLR0917  hypothesis gives them
@@ -71,11 +80,14 @@ def test_parts_add_up_on_any_network(  # noqa: PLR0913, PLR0917  hypothesis give
     widths: list[int],
     regions: int,
     shortcut: bool,  # noqa: FBT001
+    mirrored: bool,  # noqa: FBT001
     seed: int,
 ) -> None:
     """Positions and channels sum to the score of every combination, below 1e-5 of the parts."""
     pooled = (2,) if len(widths) > 1 else ()
-    shape = spec(size, classes, tuple(widths), pooled, regions, shortcut=shortcut)
+    shape = spec(
+        size, classes, tuple(widths), pooled, regions, shortcut=shortcut, mirrored=mirrored
+    )
     by_class = torch.zeros(4, 2, classes)
     by_class[:, 0, 1], by_class[:, 1, 0], by_class[:, 1, 1] = 1, 1, -1
 

@@ -90,6 +90,26 @@ def test_a_longer_time_completes_the_epoch(data: Path, tmp_path: Path) -> None:
     assert [epoch.is_whole for epoch in after.report.epochs] == [True] * 4 + [False]
 
 
+def test_a_run_goes_on_with_two_views(data: Path, tmp_path: Path) -> None:
+    """How images are read may change with the length, and changes no weight of its own."""
+    trained = []
+    for folder, views in (("one", {}), ("two", {"mirrored": True})):
+        run = Run(tmp_path / folder)
+        start_run(settings(data, epochs=1, keep="last"), run)
+        trained.append(longer(run, epochs=2, **views))
+        trained[-1] = run.load_model()
+
+    assert same(*trained)
+    assert [model.network.spec.mirrored for model in trained] == [False, True]
+    probe = torch.randint(0, 256, (3, 16, 16, 3), dtype=torch.uint8)
+    with torch.no_grad():
+        of_one, of_two = (model.network.scaled_goodness(probe) for model in trained)
+        mirrored = trained[0].network.scaled_goodness(probe.flip(2))
+    torch.testing.assert_close(of_two, (of_one + mirrored) / 2)
+    with pytest.raises(CheckpointError, match="only epochs, time, patience, mirrored may change"):
+        resumed_settings(run.settings(), {"epochs": 3, "widths": (9,)}, None)
+
+
 def test_schedules_follow_the_clock(data: Path, tmp_path: Path) -> None:
     """Of 20 s each step is a twentieth; a layer that stops after a tenth of it soon stays."""
     weights = []

@@ -7,14 +7,16 @@ import torch
 from torch import Tensor
 
 from model.artifact.checks import SUM_TOLERANCE, check_stages
-from model.artifact.runtime import OnnxSession, OnnxStage
+from model.artifact.runtime import OnnxGraph, OnnxSession, OnnxStage
 from model.network.rule import ActivityNorm, AssignmentKind, InputNorm, LayerRule, ReadoutKind
 from model.network.spec import NetworkSpec
 from tests.model.network.networks import settled
 from training.data.dataset import Split
+from training.errors import ExportError
 from training.fit.build import build_network
 from training.fit.step import LocalUpdate
 from training.objective.objective import Moment, Objective
+from training.publish.evidence import check_parts, to_evidence
 from training.publish.graph import to_onnx
 from training.publish.parity import check_parity
 from training.publish.split import split
@@ -92,6 +94,23 @@ def test_norms_and_readouts_are_exported_and_cut(
             assignment=assignment,
         )
     )
+
+
+@pytest.mark.parametrize("regions", [1, 3])
+def test_a_network_of_two_views_is_exported_whole(regions: int) -> None:
+    """For any batch size, with evidence that adds up; it is not cut in two."""
+    spec = dataclasses.replace(SPEC, mirrored=True, regions=regions, convolutions=(1, 2))
+    network = settled(spec)
+    model = to_onnx(network)
+    session = OnnxSession(model, "cpu")
+
+    graph, described = to_evidence(network)
+
+    for number in (1, 2, 5):
+        check_parity(network, session, pictures(number).numpy())
+        check_parts(network, OnnxGraph(graph, "cpu"), pictures(number).numpy(), described)
+    with pytest.raises(ExportError, match="its mirror image cannot stop between layers"):
+        split(model)
 
 
 @pytest.mark.parametrize("name", ["caw-resnet17", "deeper-forward", "cwcomp"])

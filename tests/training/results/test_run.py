@@ -1,11 +1,13 @@
 """The folder of a run: one writer, one format, and damage told in our words."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
 
+from tests.trained import SmallModel
 from training.errors import CheckpointError
 from training.results.run import Run
 from training.settings.load import load_settings
@@ -55,7 +57,7 @@ def test_damaged_settings_are_named(tmp_path: Path, content: str) -> None:
 
 @pytest.mark.parametrize(
     ("content", "found"),
-    [({"data": "cifar10:x", "seed": 0}, 1), ({"format": 5, "settings": {}}, 5)],
+    [({"data": "cifar10:x", "seed": 0}, 1), ({"format": 6, "settings": {}}, 6)],
 )
 def test_a_run_of_another_format_is_refused(
     tmp_path: Path, content: dict[str, object], found: int
@@ -63,7 +65,9 @@ def test_a_run_of_another_format_is_refused(
     """The message says which format it is, which one is read, and what to do."""
     (tmp_path / "settings.json").write_text(json.dumps(content))
 
-    message = f"is of format {found}, this version of goodserve reads 3 and 4; train the run anew"
+    message = (
+        f"is of format {found}, this version of goodserve reads 3, 4 and 5; train the run anew"
+    )
     with pytest.raises(CheckpointError, match=message):
         Run(tmp_path).settings()
 
@@ -79,6 +83,21 @@ def test_a_run_of_the_first_release_has_its_optimizer(tmp_path: Path) -> None:
     assert found.network.widths == (8,)
     assert found.network.stem == "learned"
     assert (found.optimiser.optimizer, found.optimiser.convolution_factor) == ("adamw", 1.0)
+
+
+def test_a_network_of_format_4_has_its_convolutions(
+    small_models: list[SmallModel], tmp_path: Path
+) -> None:
+    """One number held for all layers."""
+    shutil.copytree(small_models[0].run, tmp_path / "run")
+    content = torch.load(tmp_path / "run" / "model.pt", weights_only=True)
+    content["spec"]["convolutions"] = 1
+    del content["spec"]["mirrored"]
+    torch.save({**content, "format": 4}, tmp_path / "run" / "model.pt")
+
+    found, written = (Run(run).load_model() for run in (tmp_path / "run", small_models[0].run))
+
+    assert found.network.spec == written.network.spec
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"PK\x03\x04" + b"\0" * 99])
