@@ -21,8 +21,8 @@ def whiten_stem(network: ForwardForwardNetwork, images: Split) -> None:
     """Give the first convolution filters that whiten its patches, and let it learn no more.
 
     Half of the filters are the negatives of the others, so that ReLU loses nothing. Where there
-    are more channels than directions and their negatives, as for grey pictures, the others stay as
-    they were drawn.
+    are more channels than directions and their negatives, as for grey pictures, the others are
+    random mixtures of the directions, by what was drawn for them, each of variance 1 too.
 
     Args:
         network: with its pixel statistics.
@@ -33,9 +33,13 @@ def whiten_stem(network: ForwardForwardNetwork, images: Split) -> None:
     """
     conv, norm = network.layers()[0].convolved()[0]
     filters = whitening_filters(_patch_covariance(network, images))
-    signed = torch.stack([filters, -filters], 1).flatten(0, 1)[: len(conv.weight)]
-    with torch.no_grad():
-        conv.weight[: len(signed)] = signed
+    if len(filters):
+        signed = torch.stack([filters, -filters], 1).flatten(0, 1)
+        drawn = conv.weight.detach()[len(signed) :].flatten(1)[:, : len(filters)]
+        mixtures = F.normalize(drawn, dim=1) @ filters.flatten(1)
+        chosen = torch.cat([signed, mixtures.view(-1, *signed.shape[1:])])[: len(conv.weight)]
+        with torch.no_grad():
+            conv.weight.copy_(chosen)
     for module in (conv, norm):
         module.requires_grad_(requires_grad=False)
 
