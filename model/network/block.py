@@ -93,9 +93,16 @@ class ForwardForwardBlock(nn.Module):
 
     def activity(self, prepared: Tensor) -> Tensor:
         """Convolve, normalise, rectify, once or twice: `(N, C, H', W')`, at least 0."""
-        for conv, norm in self.convolved():
-            prepared = F.relu(norm(conv(prepared)))
-        return prepared
+        last = self.convolved()[-1][1]
+        return F.relu(last(self.raw(prepared, -1)))
+
+    def raw(self, prepared: Tensor, convolution: int) -> Tensor:
+        """Give what a convolution of the layer, the inner one first, hands to its norm."""
+        before, (conv, _) = self.convolved()[:convolution], self.convolved()[convolution]
+        for inner_conv, norm in before:
+            prepared = F.relu(norm(inner_conv(prepared)))
+        found: Tensor = conv(prepared)
+        return found
 
     def read(self, activity: Tensor) -> Readout:
         """Score the classes by this layer alone.

@@ -34,7 +34,7 @@ def take_over(
         How many layers were taken over.
 
     Raises:
-        ConfigError: none fits, or fewer than are to be frozen, or what is folded would learn on.
+        ConfigError: none fits, or fewer than are to be frozen.
     """
     network.set_pixel_statistics(trained.pixel_mean, trained.pixel_deviation)
     fitting = _fitting(network, trained)
@@ -45,13 +45,6 @@ def take_over(
     for block, layer in zip(network.layers()[:fitting], trained.layers, strict=False):
         block.load_state_dict(layer, strict=False)
     if trained.is_folded:
-        learning = network.layers()[freeze:fitting]
-        if any(block.spec.convolutions > 1 for block in learning):
-            message = (
-                "layers of two convolutions go on learning from a run alone, not from a published "
-                "version, in which their norms are folded; freeze them, or name the run"
-            )
-            raise ConfigError(message)
         _unfold(network, images.first(_LOOKED_AT), range(freeze, fitting))
     return fitting
 
@@ -86,9 +79,10 @@ def _unfold(network: ForwardForwardNetwork, images: Split, layers: range) -> Non
     network.eval()
     for number in layers:
         block = network.layers()[number]
-        if isinstance(block.norm, nn.BatchNorm2d):
-            mean, variance = _raw_statistics(network, images, number)
-            norm = block.norm
+        for convolution, (_, norm) in enumerate(block.convolved()):
+            if not isinstance(norm, nn.BatchNorm2d):
+                continue
+            mean, variance = _raw_statistics(network, images, number, convolution)
             with torch.no_grad():
                 norm.bias.add_(mean)
                 norm.weight.copy_((variance + norm.eps).sqrt())
@@ -98,18 +92,18 @@ def _unfold(network: ForwardForwardNetwork, images: Split, layers: range) -> Non
 
 
 def _raw_statistics(
-    network: ForwardForwardNetwork, images: Split, layer: int
+    network: ForwardForwardNetwork, images: Split, layer: int, convolution: int
 ) -> tuple[Tensor, Tensor]:
-    """Give mean and variance `(C,)` of what a layer's convolution makes of some images."""
-    blocks = network.layers()
+    """Give mean and variance `(C,)` of what a layer's convolution, from 0, makes of some images."""
+    *lower, block = network.layers()[: layer + 1]
     count, total, squares = 0, torch.zeros(()), torch.zeros(())
     with torch.no_grad():
         for part in images.parts(_AT_ONCE):
             x = network.normalised(part.images)
-            for block in blocks[:layer]:
-                prepared = block.prepared(x)
-                x = block.pass_on(block.activity(prepared), prepared)
-            raw = blocks[layer].conv(blocks[layer].prepared(x)).double()
+            for each in lower:
+                prepared = each.prepared(x)
+                x = each.pass_on(each.activity(prepared), prepared)
+            raw = block.raw(block.prepared(x), convolution).double()
             count += raw.numel() // raw.shape[1]
             total = total + raw.sum((0, 2, 3))
             squares = squares + raw.square().sum((0, 2, 3))

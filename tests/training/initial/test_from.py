@@ -48,11 +48,14 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_folder(tmp_path_factory.mktemp("data") / "colours", per_class=12)
 
 
-@pytest.fixture(scope="module")
-def first(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture(scope="module", params=[(1,), (1, 2)], ids=["single", "double"])
+def first(
+    request: pytest.FixtureRequest, data: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """Train a run to start from, and export it: two epochs of 28 images."""
     folder = tmp_path_factory.mktemp("runs") / "first"
-    start_run(settings(data, **SHAPE, freeze_after=()), Run(folder))
+    shape = {**SHAPE, "convolutions": request.param}
+    start_run(settings(data, **shape, freeze_after=()), Run(folder))
     export(folder, folder / "export")
     return folder
 
