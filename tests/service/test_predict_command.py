@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
-from model.artifact.repository import BUNDLED_REPOSITORY
+from model.artifact.repository import BUNDLED_REPOSITORY, ModelRepository
 from service.__main__ import main
 from tests.pictures import CLASSES, coloured
 from tests.service.fakes import fake_repository
 from tests.service.models import app_on, fake_app_on, served
+
+ACTIVE = str(ModelRepository(BUNDLED_REPOSITORY).active())
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +40,7 @@ def rows(out: Path) -> list[dict[str, Any]]:
 
 def test_both_ways_give_the_same_rows(url: str, folder: Path, tmp_path: Path) -> None:
     """Classes, familiarity, sets, the version and the order; numbers to 1e-4."""
-    flags = ["--top-k", "3", "--confidence", "0.9", "--version", "cifar10/4"]
+    flags = ["--top-k", "3", "--confidence", "0.9", "--version", ACTIVE]
     here, there = tmp_path / "here.jsonl", tmp_path / "there.jsonl"
 
     assert main(["predict", str(folder), *flags, "--out", str(here)]) == 0
@@ -49,7 +51,7 @@ def test_both_ways_give_the_same_rows(url: str, folder: Path, tmp_path: Path) ->
         assert list(ours) == list(theirs)
         assert (ours["path"], ours["label"]) == (theirs["path"], theirs["label"])
         assert ours["conformal_set"] == theirs["conformal_set"]
-        assert ours["model"] == theirs["model"] == "cifar10/4"
+        assert ours["model"] == theirs["model"] == ACTIVE
         assert ours["familiarity"] == pytest.approx(theirs["familiarity"], abs=0.1)
         assert [each["label"] for each in ours["classes"]] == [
             each["label"] for each in theirs["classes"]

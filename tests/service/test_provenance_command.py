@@ -66,15 +66,21 @@ def test_serving_with_a_wrong_key_file_is_one_line(
 
 def test_a_card_says_what_the_manifest_says(capsys: pytest.CaptureFixture[str]) -> None:
     """Its command is one that the training takes, and its metadata are YAML."""
-    assert main(["models", "card", "cifar10/4", "--repository", str(BUNDLED_REPOSITORY)]) == 0
+    repository = ModelRepository(BUNDLED_REPOSITORY)
+    active = repository.active()
+    assert active is not None
+    assert main(["models", "card", str(active), "--repository", str(BUNDLED_REPOSITORY)]) == 0
 
     card = capsys.readouterr().out
-    manifest = ModelRepository(BUNDLED_REPOSITORY).manifest(VersionId("cifar10", "4"))
+    manifest = repository.manifest(active)
+    accuracy = manifest.accuracy
+    assert accuracy is not None
     assert card.startswith("---\nlibrary_name: goodserve\n")
-    assert "metrics: [{type: accuracy, value: 0.8742}]" in card
-    assert "| cat | 74.60% |" in card
+    assert f"metrics: [{{type: accuracy, value: {accuracy.value}}}]" in card
+    cats = accuracy.per_class[manifest.labels.index("cat")]
+    assert f"| cat | {cats:.2%} |" in card
     assert manifest.model_sha256 in card
     command = next(line for line in card.splitlines() if line.startswith("goodserve-train fit"))
     _, bound, _ = training.parse_args(shlex.split(command)[1:])
     assert bound.arguments["data"] == "cifar10:PATH"
-    assert bound.arguments["network"].widths == (64, 160, 320, 256)
+    assert list(bound.arguments["network"].widths) == manifest.training["widths"]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from model.artifact.repository import BUNDLED_REPOSITORY
+from model.artifact.repository import BUNDLED_REPOSITORY, ModelRepository
 from service.client import (
     AsyncClient,
     Client,
@@ -58,7 +58,7 @@ def test_an_image_may_be_given_in_any_way(
         each["label"] for each in prediction["classes"]
     ]
     assert answers[0].familiarity == prediction["familiarity"]
-    assert str(answers[0].model) == "cifar10/4"
+    assert str(answers[0].model) == str(ModelRepository(BUNDLED_REPOSITORY).active())
 
 
 GREY = np.arange(35, dtype=np.uint8).reshape(5, 7) * 7

@@ -138,9 +138,10 @@ def test_a_version_s_layers_compute_what_the_run_s_do(first: Path) -> None:
 
 def test_other_classes_size_and_depth(data: Path, tmp_path: Path) -> None:
     """The bundled model's first layers begin a network of three classes and one layer more."""
-    wanted = asked(
-        data, str(ACTIVE), epochs=1, image_size=16, widths=(64, 160, 16), pool_before=(2,), freeze=2
-    )
+    assert ACTIVE is not None
+    first, second, *_ = ModelRepository(BUNDLED_REPOSITORY).manifest(ACTIVE).training["widths"]
+    shape = {"widths": (first, second, 16), "pool_before": (2,)}
+    wanted = asked(data, str(ACTIVE), epochs=1, image_size=16, freeze=2, **shape)
     progress = Lines()
 
     trained = start_run(wanted, Run(tmp_path / "next"), progress)
