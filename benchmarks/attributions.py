@@ -19,7 +19,14 @@ _OCCLUDED, _STRIDE = 8, 4
 
 
 def attributions(network: ForwardForwardNetwork) -> Mapping[str, Attribute]:
-    """Name the ways that are compared, for a network in evaluation mode."""
+    """Name the ways that are compared, for a network in evaluation mode.
+
+    Raises:
+        ValueError: the network reads mirror images, which the other methods do not.
+    """
+    if network.spec.mirrored:
+        message = "a network with --mirrored cannot be compared: the other methods see one view"
+        raise ValueError(message)
     last = len(network.layers()) - 1
     return {
         "evidence, smooth": lambda x, k: _evidence(network, x, k, "smooth"),

@@ -214,7 +214,7 @@ def export(
         out: Folder to write to; by default RUN/export.
         state: Of a run that has not finished, the best epoch or the last checkpoint; by default
             the best.
-        weights: How those of the convolutions are stored; float16 halves the file.
+        weights: How those of the convolutions are stored; float16 takes half the bytes.
     """
     from training import commands  # noqa: PLC0415  torch takes seconds, --help needs none
 
@@ -241,8 +241,8 @@ def publish(  # noqa: PLR0913  each is a flag
         export: The export; by default RUN/export.
         state: Of a run that has not finished, the best epoch or the last checkpoint; by default
             the best.
-        weights: How those of the convolutions are stored; float16 halves the file. By default as
-            they are exported, or float32.
+        weights: How those of the convolutions are stored; float16 takes half the bytes. By default
+            as they are exported, and float32 where the run is exported anew.
         name: Name of the model; by default the data's kind or folder.
         activate: Serve the published version at once; by default so, unless it has other classes
             than the active one of its name, or is less accurate.

@@ -156,12 +156,16 @@ def export(
     images = compared.first(_COMPARED_IMAGES).images
     exported = export_model(model, settings, images, familiar, kept[1], weights)
     path = write_export(exported, out)
+    is_exact = exported.rounding is None
     print(
         f"exported {path} ({len(exported.model):,} bytes); onnxruntime agrees "
-        f"with torch to {exported.worst:.1e} on {exported.n} images"
+        f"with torch to {exported.worst:.1e} on {exported.n} images{'' if is_exact else ','}"
     )
-    if exported.rounding is not None:
-        print(f"weights as float16 change a probability by {exported.rounding:.1e} at most")
+    if not is_exact:
+        print(
+            f"before weights were rounded to float16: that changes a probability by "
+            f"{exported.rounding:.1e} at most"
+        )
 
 
 def _exportable(

@@ -97,7 +97,12 @@ class ForwardForwardBlock(nn.Module):
         return F.relu(last(self.raw(prepared, -1)))
 
     def raw(self, prepared: Tensor, convolution: int) -> Tensor:
-        """Give what a convolution of the layer, the inner one first, hands to its norm."""
+        """Give what a convolution hands to its norm: `(N, C, H', W')`.
+
+        Args:
+            prepared: `(N, in_channels, H', W')`.
+            convolution: of the layer, 0 for the inner one; -1 is the last.
+        """
         before, (conv, _) = self.convolved()[:convolution], self.convolved()[convolution]
         for inner_conv, norm in before:
             prepared = F.relu(norm(inner_conv(prepared)))

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from model.network.block import ForwardForwardBlock
 from model.network.goodness import region_edges
 from model.network.stack import ForwardForwardNetwork
-from model.network.views import laid_back, repeated
+from model.network.views import mirrored_back, repeated
 
 
 class Evidence(NamedTuple):
@@ -74,7 +74,7 @@ class EvidenceNetwork(nn.Module):
             active.append(torch.unflatten(readout.standardised, -1, per_channel).mean(-1))
             of_views = repeated(combined, is_mirrored=is_mirrored)
             placed = _by_position(block, activity.float(), of_views)
-            maps.append(laid_back(placed, -1, is_mirrored=is_mirrored))
+            maps.append(mirrored_back(placed, -1, is_mirrored=is_mirrored))
         return Evidence(*answer, torch.cat(channels, -1), torch.cat(active, -1), tuple(maps))
 
 

@@ -12,7 +12,7 @@ from model.network.block import ForwardForwardBlock
 from model.network.pooling import pooled_values, position_weights, region_windows
 from model.network.rule import LayerRule
 from model.network.stack import ForwardForwardNetwork, LayerReading
-from model.network.views import laid_back
+from model.network.views import mirrored_back
 
 
 def channel_contributions(network: ForwardForwardNetwork, images: Tensor) -> list[Tensor]:
@@ -45,7 +45,7 @@ def position_contributions(network: ForwardForwardNetwork, images: Tensor) -> li
     """
     is_mirrored = network.spec.mirrored
     parts = [
-        laid_back(_by_position(block, activity), -2, is_mirrored=is_mirrored)
+        mirrored_back(_by_position(block, activity), -2, is_mirrored=is_mirrored)
         for block, activity, _ in network.readings(images)
     ]
     weights = network.get_buffer("layer_weights")

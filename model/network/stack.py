@@ -98,29 +98,34 @@ class ForwardForwardNetwork(nn.Module):
             yield block, activity
             x = block.pass_on(activity, prepared)
 
-    def readings(self, images: Tensor) -> Iterator[LayerReading]:
+    def readings(self, images: Tensor, *, as_is: bool = False) -> Iterator[LayerReading]:
         """Go up the stack with all views of the images, and read every layer.
 
         Args:
             images: `(N, H, W, 3)`, uint8.
+            as_is: whether to leave their mirror images out where the network has them.
+
+        Yields:
+            What each layer makes of them, first to last.
         """
-        is_mirrored = self.spec.mirrored
+        is_mirrored = self.spec.mirrored and not as_is
         for block, activity in self.activities(views_of(images, is_mirrored=is_mirrored)):
             # Standardising and weighing are linear: the scores' mean is the mean's score.
             of_views = block.read(activity)
             mean = (averaged(part, is_mirrored=is_mirrored) for part in of_views)
             yield LayerReading(block, activity, Readout(*mean))
 
-    def scaled_goodness(self, images: Tensor) -> Tensor:
+    def scaled_goodness(self, images: Tensor, *, as_is: bool = False) -> Tensor:
         """Score the classes by each layer alone.
 
         Args:
             images: `(N, H, W, 3)`, uint8.
+            as_is: as for `readings`.
 
         Returns:
             `(N, L, K)`, float32.
         """
-        read = [reading.readout.scaled_goodness for reading in self.readings(images)]
+        read = [reading.readout.scaled_goodness for reading in self.readings(images, as_is=as_is)]
         return torch.stack(read, dim=1)
 
     def combine(self, scaled_goodness: Tensor) -> Classification:

@@ -23,8 +23,11 @@ def repeated(of_images: Tensor, *, is_mirrored: bool) -> Tensor:
     return torch.cat([of_images, of_images]) if is_mirrored else of_images
 
 
-def laid_back(maps: Tensor, across: int, *, is_mirrored: bool) -> Tensor:
+def mirrored_back(maps: Tensor, across: int, *, is_mirrored: bool) -> Tensor:
     """Average the views' maps, those of mirror images mirrored back: their sum stays what it was.
+
+    Where pooling dropped the last column of an odd grid, it dropped the first one of the image as
+    it is from its mirror image: the two maps then lie a column of the layer before apart.
 
     Args:
         maps: `(V * N, ...)`, of every view.

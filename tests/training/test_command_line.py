@@ -50,7 +50,7 @@ def run_main(arguments: str, small: SmallModel, tmp_path: Path) -> int:
         ("publish --run {old} --repository {new} --name Bad/Name", "bad model name"),
         (
             "publish --run {old} --repository {new} --export {data} --state last",
-            "name an export or a state, not both",
+            "name an export, or how to export",
         ),
         ("fit folder:{data} --run {new} --widths 8,x", "widths: '8,x' is no list of whole numbers"),
         ("fit folder:{data} --run {new} --widths 0", "widths.0: "),

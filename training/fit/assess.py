@@ -51,11 +51,13 @@ def validate(
 ) -> tuple[Calibration, SplitReport]:
     """Calibrate a network on the validation split, of which each process reads a part.
 
+    Images are read as they are, so that epochs compare, whatever the trained network will do.
+
     Raises:
         DivergenceError: a layer gives no numbers.
     """
     share = group.share(len(split))
-    own = read_goodness(network, split.part(share.start, share.stop), device)
+    own = read_goodness(network, split.part(share.start, share.stop), device, as_is=True)
     return _calibrated(network, group.gathered(own, len(split)), split)
 
 

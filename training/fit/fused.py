@@ -3,7 +3,8 @@
 The loss reads the activity only through its mean over regions, so the gradient that reaches a
 position is one number per channel-region. Both sums that batch norm's backward pass needs then
 follow from the means and from how many positions of a region are active, without another look at
-the activity; autograd would write that gradient out to every position, three times.
+the activity; autograd would write that gradient out to every position, three times. In a layer of
+two convolutions that holds for the second one; norm and ReLU behind the first are autograd's.
 """
 
 from typing import Any

@@ -65,7 +65,8 @@ def resume_run(  # noqa: PLR0913, PLR0917  what a run is made of
         run: a folder with a run.
         progress: is told what happens.
         terms: what the objective's settings may name.
-        settings: of another length than the run's own, to make it longer; None keeps them.
+        settings: of another length than the run's own, to make it longer, or with other views;
+            None keeps them.
         clock: gives seconds, for a run whose time is limited.
         group: the processes that train it together, however many did before; each calls this.
 
@@ -84,7 +85,8 @@ def resume_run(  # noqa: PLR0913, PLR0917  what a run is made of
         checkpoint = group.told(run.load)
         trainer.restore(checkpoint)
         if is_changed:
-            _refuse_nothing_left(trainer)
+            if not _is_read_otherwise(settings, stored):
+                _refuse_nothing_left(trainer)
             run.change(settings)
         run.log.begin(settings, checkpoint.epochs if checkpoint is not None else ())
         return trainer.train()
@@ -99,6 +101,11 @@ def _refuse_nothing_left(trainer: Trainer) -> None:
     if reason is not None:
         message = f"nothing is left to train: {reason}; raise epochs, time or patience"
         raise CheckpointError(message)
+
+
+def _is_read_otherwise(settings: FitSettings, stored: FitSettings) -> bool:
+    """Tell whether images are to be read another way, for which nothing need be trained."""
+    return settings.network.mirrored != stored.network.mirrored
 
 
 def _trainer(  # noqa: PLR0913, PLR0917  what a run is made of

@@ -22,7 +22,7 @@ def whiten_stem(network: ForwardForwardNetwork, images: Split) -> None:
 
     Half of the filters are the negatives of the others, so that ReLU loses nothing. Where there
     are more channels than directions and their negatives, as for grey pictures, the others are
-    random mixtures of the directions, by what was drawn for them, each of variance 1 too.
+    random mixtures of the directions, by what was drawn for them, and so of variance 1 at most.
 
     Args:
         network: with its pixel statistics.

@@ -15,7 +15,7 @@ from training.data.dataset import Split
 from training.errors import ExportError
 from training.publish.conformal import conformal_scale
 from training.publish.describe import describe_model
-from training.publish.evidence import check_parts, check_same, rounded_evidence, to_evidence
+from training.publish.evidence import check_parts, check_rounded, rounded_evidence, to_evidence
 from training.publish.graph import to_onnx
 from training.publish.half import check_rounding, with_half_weights
 from training.publish.parity import check_parity
@@ -79,6 +79,9 @@ def export(  # noqa: PLR0913, PLR0917  what an export may hold
         session = onnx_session(model)
         rounding = check_rounding(exact, session, images.numpy())
     manifest = describe_model(trained, settings, model, session)
+    if rounding is not None:
+        noted = manifest.training | {"weights": weights}
+        manifest = manifest.model_copy(update={"training": noted})
     if familiar is not None:
         manifest = _with_scale(manifest, familiar.scale)
     if validation is not None:
@@ -94,7 +97,7 @@ def export(  # noqa: PLR0913, PLR0917  what an export may hold
         check_parts(trained.network, onnx_graph(graph), images.numpy(), described)
         if weights == "float16":
             graph, described = rounded_evidence(graph, described)
-            check_same(onnx_graph(graph), session, images.numpy(), described)
+            check_rounded(onnx_graph(graph), session, images.numpy(), described)
         manifest = manifest.model_copy(update={"evidence": described})
         graphs = {EVIDENCE_FILE: graph}
     return Exported(model, manifest, worst, len(images), graphs, rounding)

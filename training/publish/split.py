@@ -48,7 +48,9 @@ def split(model: bytes, prefix_layers: int | None = None) -> Stages:
     # The convolution's own input: pooled, it is a quarter of what the layer before gives.
     between = graph.convolutions[chosen][0].input[0]
     if not graph.has_row_per_image(between):
-        message = "a network that averages an image and its mirror image cannot stop between layers"
+        message = (
+            "its layers do not pass on a row for each image (--mirrored has two): it cannot be cut"
+        )
         raise ExportError(message)
     prefix = graph.cut(slice(chosen), (INPUT_NAME, INPUT_NAME), (between, PASSED))
     suffix = graph.cut(slice(chosen, None), (between, PASSED))

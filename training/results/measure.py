@@ -19,8 +19,16 @@ from training.results.report import LayerReport, SplitReport
 _BATCH = 100
 
 
-def read_goodness(network: ForwardForwardNetwork, split: Split, device: torch.device) -> Tensor:
+def read_goodness(
+    network: ForwardForwardNetwork, split: Split, device: torch.device, *, as_is: bool = False
+) -> Tensor:
     """Score every image of a split by each layer alone, in evaluation mode and in float32.
+
+    Args:
+        network: on the device.
+        split: the images.
+        device: the network's.
+        as_is: whether to leave mirror images out where the network has them.
 
     Returns:
         `(N, L, K)`, float32, on the CPU.
@@ -28,7 +36,8 @@ def read_goodness(network: ForwardForwardNetwork, split: Split, device: torch.de
     network.eval()
     with torch.no_grad():
         batches = (part.images.to(device) for part in split.parts(_BATCH))
-        return torch.cat([network.scaled_goodness(images).cpu() for images in batches])
+        found = [network.scaled_goodness(images, as_is=as_is).cpu() for images in batches]
+        return torch.cat(found)
 
 
 def report_on(network: ForwardForwardNetwork, goodness: Tensor, labels: Tensor) -> SplitReport:

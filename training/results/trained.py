@@ -75,6 +75,7 @@ def _network(path: Path, content: dict[str, Any]) -> ForwardForwardNetwork:
 
 def _spec(stored: dict[str, Any]) -> NetworkSpec:
     """Read a network's shape; before format 5 all its layers had one number of convolutions."""
-    convolutions = stored.get("convolutions", 1)
+    values = dict(stored)
+    convolutions = values.get("convolutions", 1)
     of_each = (convolutions,) if isinstance(convolutions, int) else convolutions
-    return NetworkSpec(**{**stored, "convolutions": of_each})
+    return NetworkSpec(**{**values, "convolutions": of_each})

@@ -35,6 +35,12 @@ class FitSettings(Section):
         if beyond:
             message = f"pool_before names layers {beyond}, but widths has {len(widths)}"
             raise ValueError(message)
+        if len(self.network.convolutions) > len(widths):
+            message = (
+                f"convolutions names {len(self.network.convolutions)} layers, but widths has "
+                f"{len(widths)}: name both"
+            )
+            raise ValueError(message)
         if self.optimiser.freeze >= len(widths):
             message = (
                 f"freeze {self.optimiser.freeze} leaves none of the {len(widths)} layers to learn"

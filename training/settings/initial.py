@@ -12,8 +12,8 @@ from training.settings.sections import NetworkSettings, merged
 # Of a run's folder.
 MODEL_FILE, SETTINGS_FILE, REPORT_FILE = "model.pt", "settings.json", "report.json"
 
-# What these say holds for one number of classes; a new network has another.
-_NOT_TAKEN_OVER = {"initial", "width_factor"}
+# What these say holds for one number of classes, and how images are read is asked for anew.
+_NOT_TAKEN_OVER = {"initial", "width_factor", "mirrored"}
 
 
 def initial_folder(initial: str) -> Path:

@@ -15,12 +15,12 @@ from model.network.rule import (
 )
 from training.settings.values import (
     AbsolutePath,
-    Counts,
     Fraction,
     Fractions,
     Integers,
     Keep,
     Numbers,
+    OfEach,
     OptimizerName,
     Positive,
     Schedule,
@@ -118,14 +118,15 @@ class NetworkSettings(Section):
         description="1-based layers that begin with 2 x 2 max pooling; by default 2, 3 and 4",
     )
     regions: Positive = Field(4, description="R: a channel is read in R x R regions")
-    convolutions: Counts = Field(
+    convolutions: OfEach = Field(
         (1,),
         min_length=1,
         description="1 or 2 of each layer, the last number for all layers after it; two learn "
         "together from the layer's one loss, so that a gradient crosses the second",
     )
     mirrored: bool = Field(
-        default=False, description="score each image and its mirror image, and take the mean"
+        default=False,
+        description="when trained, score each image and its mirror image, and take the mean",
     )
     width_factor: float = Field(
         1.0,

@@ -51,7 +51,8 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600}
 
 def _as_list(value: object) -> object:
     """Take one number for a list of it: what was a number before is one still."""
-    return (value,) if isinstance(value, int) else _whole_numbers(value)
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    return (value,) if is_number else _whole_numbers(value)
 
 
 Positive = Annotated[int, Field(ge=1)]
@@ -59,7 +60,8 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 Weight = Annotated[float, Field(ge=0)]
 AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
 Integers = Annotated[tuple[Positive, ...], BeforeValidator(_whole_numbers)]
-Counts = Annotated[tuple[Positive, ...], BeforeValidator(_as_list)]
+OneOrTwo = Annotated[int, Field(ge=1, le=2)]
+OfEach = Annotated[tuple[OneOrTwo, ...], BeforeValidator(_as_list)]
 Fractions = Annotated[tuple[Fraction, ...], BeforeValidator(_numbers)]
 Numbers = Annotated[tuple[float, ...], BeforeValidator(_numbers)]
 Seconds = Annotated[float, Field(gt=0), BeforeValidator(_seconds)]

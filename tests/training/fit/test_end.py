@@ -96,8 +96,8 @@ def test_a_run_goes_on_with_two_views(data: Path, tmp_path: Path) -> None:
     for folder, views in (("one", {}), ("two", {"mirrored": True})):
         run = Run(tmp_path / folder)
         start_run(settings(data, epochs=1, keep="last"), run)
-        trained.append(longer(run, epochs=2, **views))
-        trained[-1] = run.load_model()
+        longer(run, epochs=2, **views)
+        trained.append(run.load_model())
 
     assert same(*trained)
     assert [model.network.spec.mirrored for model in trained] == [False, True]
@@ -108,6 +108,24 @@ def test_a_run_goes_on_with_two_views(data: Path, tmp_path: Path) -> None:
     torch.testing.assert_close(of_two, (of_one + mirrored) / 2)
     with pytest.raises(CheckpointError, match="only epochs, time, patience, mirrored may change"):
         resumed_settings(run.settings(), {"epochs": 3, "widths": (9,)}, None)
+
+
+def test_a_finished_run_is_read_with_two_views(data: Path, tmp_path: Path) -> None:
+    """Nothing is trained for it; epochs were and are validated by the images as they are."""
+    run, clock = Run(tmp_path / "run"), OneSecondPerStep()
+    before = start_run(settings(data, time="10s", epochs=0), run, clock, clock=clock)
+
+    after = resume_run(
+        run, settings=resumed_settings(run.settings(), {"mirrored": True}, None), clock=clock
+    )
+
+    assert clock.now == 1010
+    assert same(before, after)
+    assert after.network.spec.mirrored
+    of_each = [[e.validation for e in trained.report.epochs] for trained in (before, after)]
+    assert of_each[0] == of_each[1]
+    assert after.report.calibration != before.report.calibration
+    assert logged(run)[-1]["event"] == "test"
 
 
 def test_schedules_follow_the_clock(data: Path, tmp_path: Path) -> None:

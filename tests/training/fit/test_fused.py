@@ -87,11 +87,13 @@ def test_in_bfloat16_gradients_stay_close(convolutions: int) -> None:
 
     assert activity.dtype is torch.bfloat16
     assert means.dtype is torch.float32
+    # Two ReLUs let more signs differ.
+    least = 0.999 if convolutions == 1 else 0.99
     for (ours_conv, _), (theirs_conv, _) in zip(ours.convolved(), theirs.convolved(), strict=True):
         found, expected = ours_conv.weight.grad, theirs_conv.weight.grad
         assert found is not None
         assert expected is not None
-        assert torch.cosine_similarity(found.flatten(), expected.flatten(), dim=0) > 0.99
+        assert torch.cosine_similarity(found.flatten(), expected.flatten(), dim=0) > least
 
 
 def test_a_norm_without_weight_keeps_its_place() -> None:
@@ -109,6 +111,7 @@ def test_a_norm_without_weight_keeps_its_place() -> None:
 def test_uneven_regions_are_left_to_autograd() -> None:
     """A grid of 7 cannot be read in two regions of one size."""
     assert can_fuse(block(), images((8, 8)))
+    assert can_fuse(block(convolutions=2), images((8, 8)))
     assert not can_fuse(block(), images((8, 7)))
 
 

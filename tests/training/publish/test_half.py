@@ -17,6 +17,7 @@ from model.artifact.repository import ModelRepository
 from model.artifact.runtime import OnnxGraph, OnnxSession, OnnxStage
 from model.network.spec import NetworkSpec
 from model.network.stack import ForwardForwardNetwork
+from service.card import model_card
 from tests.trained import SmallModel
 from training.__main__ import main
 from training.errors import ExportError
@@ -132,7 +133,7 @@ def test_a_run_is_exported_and_published_so(
         )
         == 0
     )
-    assert "weights as float16 change a probability by" in capsys.readouterr().out
+    assert "rounded to float16: that changes a probability by" in capsys.readouterr().out
     assert main(["publish", *run, "--name", "half", "--export", str(tmp_path / "half")]) == 0
 
     repository = ModelRepository(root)
@@ -142,6 +143,10 @@ def test_a_run_is_exported_and_published_so(
     exact = (tmp_path / "out" / "model.onnx").read_bytes()
     weights = sum(len(t.raw_data) for n, t in stored(exact).items() if n.endswith("conv.weight"))
     assert len(exact) - len(version.model) > 0.4 * weights
+    assert version.manifest.training["weights"] == "float16"
+    card = model_card(active, version.manifest, b"")
+    assert "--widths 8,12" in card
+    assert "--weights" not in card
     session, graph = opened(version.model, version.graphs["evidence.onnx"])
     add_up(version.manifest, session, graph)
     layers = read_layers(tmp_path / "half").layers
