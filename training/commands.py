@@ -34,9 +34,9 @@ from training.publish.validation import validation_images
 from training.request import EXPORT_FOLDER, INTERRUPTED, FitRequest
 from training.results.html.page import write_page
 from training.results.loggers.load import load_loggers
-from training.results.measure import read_goodness, report_on
+from training.results.measure import answers_on, read_goodness, report_on
 from training.results.run import Run
-from training.results.table import interim_lines, split_lines
+from training.results.table import calibration_line, interim_lines, split_lines
 from training.results.trained import InterimModel, TrainedModel
 from training.settings.asked import new_settings, of_equal_length, resumed_settings
 from training.settings.fit import FitSettings
@@ -130,6 +130,8 @@ def evaluate(folder: Path, source: str | None) -> None:
     goodness = read_goodness(trained.network, dataset.test, torch.device("cpu"))
     found = report_on(trained.network, goodness, dataset.test.labels)
     print("\n".join(split_lines(trained.report, found)))
+    answers = answers_on(trained.network, goodness, dataset.test.labels)
+    print(calibration_line(answers, trained.report.calibration.temperature))
 
 
 def report(folder: Path) -> None:

@@ -9,6 +9,7 @@ from model.artifact.repository import ModelRepository
 from tests.pictures import coloured, write_folder
 from tests.trained import SmallModel
 from training.__main__ import main
+from training.results.reliability import reliability
 from training.results.run import Run
 
 FLAGS = (
@@ -154,3 +155,8 @@ def test_evaluate_prints_accuracy_with_n(
     assert f"accuracy {accuracy.value:.2%} (n = {accuracy.n})" in printed
     assert all(f"class {label}" in printed for label in ("blue", "green", "red"))
     assert all(f"layer {layer}" in printed for layer in ("stem", "block2"))
+    run = Run(small_models[0].run)
+    stored, temperature = run.load_answers(), run.load_model().report.calibration.temperature
+    assert stored is not None
+    error = reliability(stored.test.probabilities(temperature), stored.test.labels).error
+    assert f"calibration error {error:.2%} (ECE, 15 bins) at temperature" in printed

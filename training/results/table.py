@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
+from training.results.answers import SplitAnswers
+from training.results.reliability import NUM_BINS, reliability
 from training.results.report import EpochReport, InterimReport, Report, SplitReport
 
 
@@ -54,6 +56,17 @@ def split_lines(report: Report, found: SplitReport) -> Iterator[str]:
             f"assignment entropy {layer.assignment_entropy:.2f}"
         )
     yield from _class_lines(report.labels, found)
+
+
+def calibration_line(answers: SplitAnswers, temperature: float) -> str:
+    """Say how far the probabilities of a split are from how often they are right."""
+    errors = [
+        reliability(answers.probabilities(each), answers.labels).error for each in (temperature, 1)
+    ]
+    return (
+        f"  calibration error {errors[0]:.2%} (ECE, {NUM_BINS} bins) at temperature "
+        f"{temperature:.2f}; at 1 it would be {errors[1]:.2%}"
+    )
 
 
 def _against_baseline(found: SplitReport) -> Iterator[str]:
