@@ -9,7 +9,7 @@ PIXEL = (
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP40CMCAAQAAZEI+F21AAAAAElFTkSuQmCC"
 )
 _MODEL = {"name": "cifar10", "version": "4"}
-_SETTLED = {"layer": "block3", "index": 2}
+_SETTLED = {"layer": "stem", "index": 0}
 
 
 def _layers(*contributions: float) -> list[dict[str, Any]]:
@@ -20,8 +20,8 @@ def _layers(*contributions: float) -> list[dict[str, Any]]:
     ]
 
 
-_HORSE = {"label": "horse", "probability": 0.934, "goodness": 10.889}
-_DEER = {"label": "deer", "probability": 0.049, "goodness": 6.516}
+_HORSE = {"label": "horse", "probability": 0.956, "goodness": 3.683}
+_BIRD = {"label": "bird", "probability": 0.019, "goodness": 1.012}
 
 # Of a request with top_k=2, explain=true and confidence=0.95.
 PREDICT_ANSWER: Mapping[str, Any] = {
@@ -29,15 +29,15 @@ PREDICT_ANSWER: Mapping[str, Any] = {
     "predictions": [
         {
             "label": "horse",
-            "probability": 0.934,
+            "probability": 0.956,
             "classes": [
-                {**_HORSE, "layers": _layers(0.010, 0.812, 3.974, 6.093)},
-                {**_DEER, "layers": _layers(0.004, 0.713, 3.554, 2.245)},
+                {**_HORSE, "layers": _layers(0.257, 1.153, 1.034, 1.240)},
+                {**_BIRD, "layers": _layers(-0.055, 0.651, 0.317, 0.099)},
             ],
             "layers_used": 4,
             "familiarity": 41.5,
             "is_familiar": True,
-            "conformal_set": ["horse", "deer"],
+            "conformal_set": ["horse"],
             "settled_at": _SETTLED,
         }
     ],
@@ -49,14 +49,14 @@ EXPLAIN_ANSWER: Mapping[str, Any] = {
     "explanations": [
         {
             "label": "horse",
-            "probability": 0.934,
-            "classes": [_HORSE, _DEER],
-            "settled_at": {"layer": "stem", "index": 0},
+            "probability": 0.956,
+            "classes": [_HORSE, _BIRD],
+            "settled_at": _SETTLED,
             "evidence": [
                 {
                     "label": None,
-                    "contrast": ["horse", "deer"],
-                    "goodness": 4.373,
+                    "contrast": ["horse", "bird"],
+                    "goodness": 2.671,
                     "residual": 2e-7,
                     "layers": [
                         {
@@ -64,9 +64,9 @@ EXPLAIN_ANSWER: Mapping[str, Any] = {
                             "contribution": 0.373,
                             "map": [[0.1, 0.2], [-0.027, 0.1]],
                         },
-                        {"layer": "block2", "contribution": 4.0, "map": [[4.0]]},
+                        {"layer": "block2", "contribution": 2.298, "map": [[2.298]]},
                     ],
-                    "map": [[1.1, 1.2], [0.973, 1.1]],
+                    "map": [[0.6745, 0.7745], [0.5475, 0.6745]],
                     "channels": [
                         {
                             "layer": "block2",
