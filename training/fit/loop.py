@@ -141,6 +141,16 @@ class Trainer:
         reason = self.end()
         return self._group.told(lambda: self._finish(reason))
 
+    def read_anew(self, epochs: tuple[EpochReport, ...]) -> TrainedModel:
+        """Calibrate and test a finished run again, without a step.
+
+        Args:
+            epochs: all of the run's, first to last.
+        """
+        self._epochs = epochs
+        with denormals_flushed():
+            return self._group.told(lambda: self._finish("images are read anew"))
+
     def _train_epoch(self, stop: StopRequest) -> None:
         self._learner.network.train()
         self._began = (self._budget.seconds, self._learner.position.step)

@@ -15,6 +15,7 @@ from training.parallel.group import ALONE, Group
 from training.results.run import Run
 from training.results.trained import TrainedModel
 from training.settings.fit import FitSettings
+from training.settings.load import differing
 
 _SILENT = Silent()
 
@@ -84,9 +85,13 @@ def resume_run(  # noqa: PLR0913, PLR0917  what a run is made of
         trainer = _trainer(settings, run, progress, terms, clock, group)
         checkpoint = group.told(run.load)
         trainer.restore(checkpoint)
+        if group.told(run.is_finished) and _is_read_otherwise(settings, stored):
+            epochs = group.told(run.load_model).report.epochs
+            run.change(settings)
+            run.log.begin(settings, epochs)
+            return trainer.read_anew(epochs)
         if is_changed:
-            if not _is_read_otherwise(settings, stored):
-                _refuse_nothing_left(trainer)
+            _refuse_nothing_left(trainer)
             run.change(settings)
         run.log.begin(settings, checkpoint.epochs if checkpoint is not None else ())
         return trainer.train()
@@ -104,8 +109,8 @@ def _refuse_nothing_left(trainer: Trainer) -> None:
 
 
 def _is_read_otherwise(settings: FitSettings, stored: FitSettings) -> bool:
-    """Tell whether images are to be read another way, for which nothing need be trained."""
-    return settings.network.mirrored != stored.network.mirrored
+    """Tell whether images alone are to be read another way, for which nothing is trained."""
+    return differing(settings, stored) == ["mirrored"]
 
 
 def _trainer(  # noqa: PLR0913, PLR0917  what a run is made of

@@ -122,6 +122,7 @@ def test_a_finished_run_is_read_with_two_views(data: Path, tmp_path: Path) -> No
     assert clock.now == 1010
     assert same(before, after)
     assert after.network.spec.mirrored
+    assert after.report.epochs == before.report.epochs
     of_each = [[e.validation for e in trained.report.epochs] for trained in (before, after)]
     assert of_each[0] == of_each[1]
     assert after.report.calibration != before.report.calibration
