@@ -29,6 +29,7 @@ from model.network.spec import NetworkSpec
 from model.network.stack import ForwardForwardNetwork
 from training.publish.golden import draw_golden_inputs
 from training.publish.graph import to_onnx
+from training.settings.sections import NetworkSettings
 
 _KIND = KINDS["png32"]
 _WARM_UP_S = 0.3
@@ -63,15 +64,18 @@ def publish_untrained(root: Path, classes: int) -> None:
     bundled = ModelRepository(BUNDLED_REPOSITORY)
     known = bundled.read(bundled.versions()[-1]).manifest
     height, width = known.image_height, known.image_width
+    kept = {n: v for n, v in known.training.items() if n in NetworkSettings.model_fields}
+    settings = NetworkSettings.model_validate(kept)
     shape = NetworkSpec(
         image_height=height,
         image_width=width,
         num_classes=classes,
-        widths=tuple(known.training["widths"]),
-        pool_before=tuple(known.training["pool_before"]),
-        regions=known.training["regions"],
+        widths=settings.widths,
+        pool_before=settings.pooled_layers,
+        regions=settings.regions,
         shortcut=True,
         assignment="learnable",
+        convolutions=settings.convolutions,
     )
     model = to_onnx(ForwardForwardNetwork(shape, 0))
     drawn = draw_golden_inputs(height, width)

@@ -31,7 +31,7 @@ PREDICT_ANSWER: Mapping[str, Any] = {
             "label": "horse",
             "probability": 0.956,
             "classes": [
-                {**_HORSE, "layers": _layers(0.257, 1.153, 1.034, 1.240)},
+                {**_HORSE, "layers": _layers(0.257, 1.153, 1.033, 1.240)},
                 {**_BIRD, "layers": _layers(-0.055, 0.651, 0.317, 0.099)},
             ],
             "layers_used": 4,
