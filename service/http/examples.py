@@ -8,7 +8,7 @@ from typing import Any
 PIXEL = (
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP40CMCAAQAAZEI+F21AAAAAElFTkSuQmCC"
 )
-_MODEL = {"name": "cifar10", "version": "4"}
+_MODEL = {"name": "cifar10", "version": "5"}
 _SETTLED = {"layer": "stem", "index": 0}
 
 

@@ -12,6 +12,7 @@ from model.artifact.evidence import (
     BY_RANK,
     CHANNELS,
     COMBINATION_AXIS,
+    Evidence,
     EvidenceGraph,
     Floats,
     check_evidence,
@@ -109,10 +110,7 @@ def check_parts(
     if not worst <= _TOLERANCE:
         message = f"evidence: onnxruntime and torch differ by {worst:.2e}, over {_TOLERANCE:g}"
         raise ExportError(message)
-    try:
-        return check_evidence(found, factors, "the export")
-    except ContractError as error:
-        raise ExportError(str(error)) from error
+    return _residual(found, factors)
 
 
 def rounded_evidence(graph: bytes, described: EvidenceGraph) -> tuple[bytes, EvidenceGraph]:
@@ -141,8 +139,13 @@ def check_rounded(graph: Graph, session: Session, pixels: Pixels, described: Evi
     if not worst <= 2 * _TOLERANCE:
         message = f"evidence: its scores differ from the model's by {worst:.2e}"
         raise ExportError(message)
+    _residual(found, factors)
+
+
+def _residual(found: Evidence, factors: Floats) -> float:
+    """Give the largest residual of a sum, as `check_evidence` does; its error is an export's."""
     try:
-        check_evidence(found, factors, "the export")
+        return check_evidence(found, factors, "the export")
     except ContractError as error:
         raise ExportError(str(error)) from error
 
