@@ -24,6 +24,7 @@ class Augmentation:
         cutout: side of the square that is painted grey; 0: none.
         crop_scale: least part of an image's area that a random crop keeps; 1: no such crop.
         colour: largest change of brightness, contrast and saturation, as a part of them.
+        rotate: the largest random rotation in degrees, either way.
     """
 
     padding: int = 0
@@ -31,16 +32,19 @@ class Augmentation:
     cutout: int = 0
     crop_scale: float = 1.0
     colour: float = 0.0
+    rotate: float = 0.0
 
     @property
     def forms(self) -> int | None:
         """In how many forms an image can come: as it is, and mirrored; None: in very many."""
-        is_varied = self.padding or self.cutout or self.crop_scale < 1 or self.colour
+        is_varied = self.padding or self.cutout or self.crop_scale < 1 or self.colour or self.rotate
         return None if is_varied else 1 + self.flip
 
     def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
         """Augment `(N, H, W, 3)` uint8 images; `generator`, on the CPU, is the only chance."""
         images = crop_and_flip(images, self.padding, self.flip, generator)
+        if self.rotate:
+            images = rotated(images, self.rotate, generator)
         if self.crop_scale < 1:
             images = resized_crops(images, self.crop_scale, generator)
         if self.colour:
@@ -84,6 +88,27 @@ def draw_shifts(
     return shifts, torch.rand(number, 1, generator=generator)[:, 0] < 0.5  # noqa: PLR2004  half
 
 
+def rotated(images: Tensor, degrees: float, generator: torch.Generator) -> Tensor:
+    """Turn every image about its middle by a random angle.
+
+    Args:
+        images: `(N, H, W, 3)`, uint8.
+        degrees: the largest angle, either way; all are as likely.
+        generator: on the CPU; the only source of chance.
+
+    Returns:
+        `(N, H, W, 3)`, uint8, a new tensor, bilinear; what comes in from outside is black.
+    """
+    number, height, width, _ = images.shape
+    angle = math.radians(degrees) * (2 * torch.rand(number, generator=generator) - 1)
+    theta = torch.zeros(number, 2, 3)
+    theta[:, 0, 0] = theta[:, 1, 1] = angle.cos()
+    # Each axis of the grid goes from -1 to 1, however long it is.
+    theta[:, 0, 1] = angle.sin() * height / width
+    theta[:, 1, 0] = -angle.sin() * width / height
+    return _sampled(images, theta, "zeros")
+
+
 def resized_crops(images: Tensor, scale: float, generator: torch.Generator) -> Tensor:
     """Cut a piece out of every image by chance, and resize it to the whole.
 
@@ -109,10 +134,15 @@ def resized_crops(images: Tensor, scale: float, generator: torch.Generator) -> T
     theta[:, 0, 0], theta[:, 1, 1] = width, height
     theta[:, 0, 2] = (1 - width) * (2 * drawn[2] - 1)
     theta[:, 1, 2] = (1 - height) * (2 * drawn[3] - 1)
+    return _sampled(images, theta, "border")
+
+
+def _sampled(images: Tensor, theta: Tensor, outside: str) -> Tensor:
+    """Read `(N, H, W, 3)` uint8 images where the `(N, 2, 3)` affine maps say, as uint8."""
     channels_first = images.permute(0, 3, 1, 2).float()
     grid = F.affine_grid(theta.to(images.device), list(channels_first.shape), align_corners=False)
-    cut = F.grid_sample(channels_first, grid, padding_mode="border", align_corners=False)
-    return cut.round().to(torch.uint8).permute(0, 2, 3, 1).contiguous()
+    read = F.grid_sample(channels_first, grid, padding_mode=outside, align_corners=False)
+    return read.round().to(torch.uint8).permute(0, 2, 3, 1).contiguous()
 
 
 def recolour(images: Tensor, strength: float, generator: torch.Generator) -> Tensor:

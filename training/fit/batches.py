@@ -53,5 +53,7 @@ def dealt(settings: FitSettings, train: Split, dataset: Dataset) -> Batches:
     """Deal out the images to learn from as the settings say; by default digits are not mirrored."""
     data = settings.data
     flip = dataset.may_flip if data.flip is None else data.flip
-    augmentation = Augmentation(data.crop_padding, flip, data.cutout, data.crop_scale, data.colour)
+    augmentation = Augmentation(
+        data.crop_padding, flip, data.cutout, data.crop_scale, data.colour, data.rotate
+    )
     return Batches(train, settings.optimiser.batch_size, settings.run.seed, augmentation)

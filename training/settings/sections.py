@@ -73,6 +73,7 @@ class DataOptions(Section):
     colour: Fraction = Field(
         0.0, description="random change of brightness, contrast and saturation, up to this part"
     )
+    rotate: float = Field(0.0, ge=0, le=180, description="largest random rotation in degrees")
     flip: bool | None = Field(None, description="mirror at random; by default all but digits")
     limit_train: Positive | None = Field(None, description="use only so many training images")
     limit_test: Positive | None = Field(None, description="use only so many test images")

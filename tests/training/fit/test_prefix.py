@@ -53,6 +53,7 @@ def test_a_batch_is_what_the_layers_make_of_its_images() -> None:
         Augmentation(cutout=2),
         Augmentation(crop_scale=0.5),
         Augmentation(colour=0.1),
+        Augmentation(rotate=5),
     ],
 )
 def test_nothing_is_kept_where_chance_makes_every_image_new(augmentation: Augmentation) -> None:
