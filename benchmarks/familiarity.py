@@ -15,7 +15,7 @@ import torch.nn.functional as F  # noqa: N812  torch's own convention
 from torch import Tensor
 
 from benchmarks.drawn import drawn
-from model.network.familiarity import look
+from model.network.familiarity import early_activity, sharpened
 from model.network.stack import ForwardForwardNetwork
 from training.data.dataset import Split
 from training.data.load import load_dataset
@@ -52,7 +52,7 @@ def see(network: ForwardForwardNetwork, images: Tensor) -> Seen:
         for part in torch.split(images, _BATCH):
             readouts = [reading.readout for reading in network.readings(part)]
             goodness.append(torch.stack([each.scaled_goodness for each in readouts], 1))
-            early.append(look(network, readouts).activity)
+            early.append(early_activity(network, readouts))
             last.append(readouts[-1].standardised)
     return Seen(torch.cat(goodness), torch.cat(early), torch.cat(last))
 
@@ -64,16 +64,15 @@ def methods(
     familiar = learn_familiarity(network, learned, validation).network
     seen = see(network, learned.images[:_LEARNED])
     labels = learned.labels[:_LEARNED]
-    weights, temperature = network.get_buffer("layer_weights"), network.get_buffer("temperature")
     with torch.no_grad():
         readout = network.layers()[-1].class_weights()
 
     def scores(of: Seen) -> Tensor:
-        return torch.einsum("l,nlk->nk", weights, of.goodness) / temperature
+        return sharpened(network, network.combine(of.goodness).scores)
 
     def familiarity(of: Seen) -> Tensor:
         with torch.no_grad():
-            found: Tensor = familiar(of.early, of.goodness[:, -1])
+            found: Tensor = familiar(of.early, scores(of))
         return found
 
     limit = torch.quantile(seen.last[:1000].flatten(), _CLIPPED)

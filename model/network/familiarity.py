@@ -16,25 +16,24 @@ from model.network.stack import ForwardForwardNetwork
 LOOKED_AT = 1
 
 
-class Look(NamedTuple):
-    """What familiarity is read from.
+def early_activity(network: ForwardForwardNetwork, readouts: Sequence[Readout]) -> Tensor:
+    """Give the standardised activity of an early layer's channels, on average over their regions.
 
-    Attributes:
-        activity: `(N, C)`, float32, the standardised activity of an early layer's channels, on
-            average over their regions.
-        last: `(N, K)`, float32, the last layer's scaled goodness.
+    Args:
+        network: whose layers were read.
+        readouts: of its first two layers or more.
+
+    Returns:
+        `(N, C)`, float32.
     """
-
-    activity: Tensor
-    last: Tensor
-
-
-def look(network: ForwardForwardNetwork, readouts: Sequence[Readout]) -> Look:
-    """Take from all layers' readouts what familiarity is read from."""
     layer = min(LOOKED_AT, len(readouts) - 1)
     regions = (network.layers()[layer].spec.channels, -1)
-    activity = torch.unflatten(readouts[layer].standardised, -1, regions).mean(-1)
-    return Look(activity, readouts[-1].scaled_goodness)
+    return torch.unflatten(readouts[layer].standardised, -1, regions).mean(-1)
+
+
+def sharpened(network: ForwardForwardNetwork, scores: Tensor) -> Tensor:
+    """Divide a network's scores `(N, K)` by its temperature: their softmax is the probabilities."""
+    return scores / network.get_buffer("temperature")
 
 
 class FamiliarityFit(NamedTuple):
@@ -44,7 +43,7 @@ class FamiliarityFit(NamedTuple):
         whitening: `(C, E)`, float32, turns channels' activity into independent directions of
             variance 1 around their class's mean.
         centres: `(K, E)`, float32, the classes' means in those directions.
-        energy: mean and standard deviation of the last layer's log-sum-exp, on validation.
+        energy: mean and standard deviation of the scores' log-sum-exp, on validation.
         distance: the same of the squared distance to the nearest centre.
     """
 
@@ -57,7 +56,7 @@ class FamiliarityFit(NamedTuple):
 class Familiarity(nn.Module):
     """Scores images: high for what the network has learned, low for what it has not.
 
-    The last layer's total goodness says how much the image has of any class; the distance to
+    The goodness of all layers says how much the image has of any class; the distance to
     the nearest class in the channels of an early layer says whether it looks like a picture of
     this data set at all. Only distances that are longer than usual count.
 
@@ -72,18 +71,18 @@ class Familiarity(nn.Module):
         self.register_buffer("centres", fit.centres)
         self._energy, self._distance = fit.energy, fit.distance
 
-    def forward(self, activity: Tensor, last: Tensor) -> Tensor:
+    def forward(self, activity: Tensor, scores: Tensor) -> Tensor:
         """Score images.
 
         Args:
-            activity: `(N, C)`, float32, as `look` gives it.
-            last: `(N, K)`, float32, as `look` gives it.
+            activity: `(N, C)`, float32, from `early_activity`.
+            scores: `(N, K)`, float32, from `sharpened`.
 
         Returns:
             `(N,)`, float32.
         """
         mean, deviation = self._energy
-        energy = (torch.logsumexp(last, dim=1) - mean) / deviation
+        energy = (torch.logsumexp(scores, dim=1) - mean) / deviation
         mean, deviation = self._distance
         beyond = (self.distance(activity) - mean) / deviation - 1
         return energy - beyond.clamp_min(0)

@@ -7,7 +7,13 @@ import torch
 from torch import Tensor
 
 from model.artifact.familiarity import PERCENTILES, FamiliarityScale
-from model.network.familiarity import LOOKED_AT, Familiarity, FamiliarityFit, Look, look
+from model.network.familiarity import (
+    LOOKED_AT,
+    Familiarity,
+    FamiliarityFit,
+    early_activity,
+    sharpened,
+)
 from model.network.stack import ForwardForwardNetwork
 from training.data.dataset import Split
 
@@ -37,50 +43,53 @@ def learn_familiarity(
     network: ForwardForwardNetwork,
     learned: Split,
     validation: Split,
-    last: Tensor | None = None,
+    goodness: Tensor | None = None,
 ) -> Familiar:
     """Find out how familiar images look to a network.
 
     Args:
-        network: in evaluation mode, on the CPU.
+        network: calibrated, in evaluation mode, on the CPU.
         learned: images it learned from; the first 10,000 are looked at.
         validation: images it did not learn from.
-        last: `(N, K)`, float32, the last layer's scaled goodness of those, where it is known
+        goodness: `(N, L, K)`, float32, the layers' scaled goodness of those, where it is known
             already; without it the whole network is run on them.
     """
     kept = learned.take(torch.arange(min(len(learned), _MOST_LEARNED_FROM)))
-    activity = _early(network, kept)
-    unseen = _read(network, validation) if last is None else Look(_early(network, validation), last)
+    activity, _ = _read(network, kept, LOOKED_AT + 1)
+    if goodness is None:
+        unseen, goodness = _read(network, validation)
+    else:
+        unseen, _ = _read(network, validation, LOOKED_AT + 1)
+    scores = sharpened(network, network.combine(goodness).scores)
     whitening, centres = _whitened(activity, kept.labels, network.spec.num_classes)
     unscaled = Familiarity(FamiliarityFit(whitening, centres, (0.0, 1.0), (0.0, 1.0)))
     fit = FamiliarityFit(
         whitening,
         centres,
-        _spread(torch.logsumexp(unseen.last, dim=1)),
-        _spread(unscaled.distance(unseen.activity)),
+        _spread(torch.logsumexp(scores, dim=1)),
+        _spread(unscaled.distance(unseen)),
     )
     found = Familiarity(fit).eval()
     with torch.no_grad():
-        scores = found(*unseen)
+        familiarity = found(unseen, scores)
     steps = torch.linspace(0, 1, PERCENTILES)
-    quantiles = torch.quantile(scores.double(), steps.double())
-    scale = FamiliarityScale(quantiles=tuple(quantiles.tolist()), n=len(scores))
-    return Familiar(found, scale, scores)
+    quantiles = torch.quantile(familiarity.double(), steps.double())
+    scale = FamiliarityScale(quantiles=tuple(quantiles.tolist()), n=len(familiarity))
+    return Familiar(found, scale, familiarity)
 
 
-def _read(network: ForwardForwardNetwork, split: Split, layers: int | None = None) -> Look:
-    """Look at a split through the first so many layers, or through all."""
-    seen = []
+def _read(
+    network: ForwardForwardNetwork, split: Split, layers: int | None = None
+) -> tuple[Tensor, Tensor]:
+    """Give a split's early activity `(N, C)` and goodness `(N, L, K)`, of so many layers or all."""
+    activity, goodness = [], []
     with torch.no_grad():
         for part in split.parts(_BATCH):
             reached = islice(network.readings(part.images), layers)
-            seen.append(look(network, [reading.readout for reading in reached]))
-    return Look(*map(torch.cat, zip(*seen, strict=True)))
-
-
-def _early(network: ForwardForwardNetwork, split: Split) -> Tensor:
-    """Give a split's activity `(N, C)` where it is looked at; no later layer is run."""
-    return _read(network, split, LOOKED_AT + 1).activity
+            readouts = [reading.readout for reading in reached]
+            activity.append(early_activity(network, readouts))
+            goodness.append(torch.stack([each.scaled_goodness for each in readouts], dim=1))
+    return torch.cat(activity), torch.cat(goodness)
 
 
 def _whitened(activity: Tensor, labels: Tensor, num_classes: int) -> tuple[Tensor, Tensor]:

@@ -83,6 +83,21 @@ def test_the_graph_gives_what_torch_gives(
     np.testing.assert_allclose(familiar.scale.quantiles, expected.numpy(), atol=1e-3)
 
 
+def test_all_layers_say_whether_an_image_has_any_class(
+    small_models: list[SmallModel], splits: tuple[Split, Split], familiar: Familiar
+) -> None:
+    """No image scores above its energy by all layers; most, at no odd distance, score just that."""
+    network = Run(small_models[0].run).load_model().network
+    with torch.no_grad():
+        scores = network(splits[1].images).scores / network.get_buffer("temperature")
+
+    energy = torch.logsumexp(scores, dim=1)
+
+    energy = (energy - energy.mean()) / energy.std()
+    assert (familiar.scores <= energy + 1e-3).all()
+    assert torch.isclose(familiar.scores, energy, atol=1e-3).float().mean() > 0.5
+
+
 def test_the_nearest_centre_counts() -> None:
     """Squared distances, to whichever centre is nearest."""
     points = torch.tensor([[0.0, 0.0], [3.0, 4.0]])
@@ -106,12 +121,12 @@ def test_a_network_of_one_layer_has_it_too() -> None:
 def test_what_is_known_already_is_not_computed_again(
     small_models: list[SmallModel], splits: tuple[Split, Split], familiar: Familiar
 ) -> None:
-    """At the end of a run the last layer's goodness is there; the scores are the export's."""
+    """At the end of a run the layers' goodness is there; the scores are the export's."""
     network = Run(small_models[0].run).load_model().network
     with torch.no_grad():
-        last = network.scaled_goodness(splits[1].images)[:, -1]
+        goodness = network.scaled_goodness(splits[1].images)
 
-    found = learn_familiarity(network, *splits, last)
+    found = learn_familiarity(network, *splits, goodness)
 
     torch.testing.assert_close(found.scores, familiar.scores, atol=1e-4, rtol=1e-4)
 
