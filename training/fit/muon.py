@@ -66,13 +66,29 @@ def orthogonalised(matrix: Tensor) -> Tensor:
 
     Returns:
         Likewise; the singular vectors stay as they are.
+
+    Source: the iteration of Jordan et al., on the Gram matrix as Zhang, Amsel, Chen and Dao, Gram
+        Newton-Schulz (2026); in float32 it is stable without their restarts.
     """
-    # On the short side, since the products of rows are as large as that.
     is_tall = matrix.shape[0] > matrix.shape[1]
     found = matrix.T if is_tall else matrix
     found = found / (found.norm() + _EPSILON)
-    for _ in range(_ROUNDS):
-        square = found @ found.T
-        polynomial = torch.addmm(square, square, square, beta=_CUBIC, alpha=_QUINTIC)
-        found = torch.addmm(found, polynomial, found, beta=_LINEAR)
-    return found.T if is_tall else found
+    # Every round multiplies the rows from the left by a polynomial of their products. So the rounds
+    # need only that small matrix, and the long one is multiplied once, by all of them together.
+    square = found @ found.T
+    polynomial = _polynomial(square)
+    whole = polynomial.clone()
+    whole.diagonal().add_(_LINEAR)
+    for _ in range(_ROUNDS - 1):
+        # All of these commute: on either side of the products stands the same.
+        half = torch.addmm(square, polynomial, square, beta=_LINEAR)
+        square = torch.addmm(half, half, polynomial, beta=_LINEAR)
+        polynomial = _polynomial(square)
+        whole = torch.addmm(whole, polynomial, whole, beta=_LINEAR)
+    moved: Tensor = whole @ found
+    return moved.T if is_tall else moved
+
+
+def _polynomial(square: Tensor) -> Tensor:
+    """Give what a round multiplies by, less its linear part, which costs no product."""
+    return torch.addmm(square, square, square, beta=_CUBIC, alpha=_QUINTIC)

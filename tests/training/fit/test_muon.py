@@ -28,6 +28,27 @@ def test_singular_values_become_about_one(shape: tuple[int, int]) -> None:
     torch.testing.assert_close(around, around.diagonal().diag(), atol=1e-4, rtol=0)
 
 
+@pytest.mark.parametrize("rank", [0, 1, 5, 40])
+@pytest.mark.parametrize("shape", [(40, 360), (64, 27)])
+def test_it_is_the_iteration_on_the_matrix_itself(shape: tuple[int, int], rank: int) -> None:
+    """As in float64 without the short cut, also where channels are dead or directions faint."""
+    chance = torch.Generator().manual_seed(2)
+    left, values, right = torch.linalg.svd(
+        torch.randn(shape, generator=chance, dtype=torch.float64), full_matrices=False
+    )
+    values[rank:] = 0
+    values *= torch.logspace(0, -4, len(values), dtype=torch.float64)
+    matrix = left * values @ right
+
+    found = orthogonalised(matrix.float())
+
+    expected = matrix / (matrix.norm() + 1e-7)
+    for _ in range(5):
+        square = expected @ expected.T
+        expected = 3.4445 * expected + (2.0315 * square @ square - 4.7750 * square) @ expected
+    torch.testing.assert_close(found.double(), expected, atol=3e-4, rtol=0)
+
+
 def test_a_step_has_the_size_of_its_rate() -> None:
     """The root mean square of a first step is a fifth of the rate, as Liu et al. chose it."""
     weight = nn.Parameter(torch.zeros(16, 4, 3, 3))
