@@ -126,10 +126,16 @@ class ForwardForwardBlock(nn.Module):
         """Pool the activity `(N, C, H', W')` over regions: `(N, D)`, float32."""
         return pooled(activity, self.spec.regions, self.spec).float()
 
-    def read_means(self, means: Tensor) -> Readout:
-        """Score the classes by what every channel-region says: `(N, D)`, float32."""
+    def read_means(self, means: Tensor, assignment: Tensor | None = None) -> Readout:
+        """Score the classes by what every channel-region says.
+
+        Args:
+            means: `(N, D)`, float32.
+            assignment: `(D, K)`, float32, this layer's own where it is at hand already.
+        """
         standardised: Tensor = self.goodness_norm(means)
-        weights = CLASS_WEIGHTS[self.spec.readout](self.assignment())
+        known = self.assignment() if assignment is None else assignment
+        weights = CLASS_WEIGHTS[self.spec.readout](known)
         return Readout(means, standardised, self.scale * (standardised @ weights))
 
     def class_weights(self) -> Tensor:

@@ -184,13 +184,12 @@ def view_of(block: ForwardForwardBlock, means: Tensor, labels: Tensor) -> LayerV
         means: `(N, D)`, float32, of one batch.
         labels: `(N,)`, int64.
     """
-    readout = block.read_means(means)
-    # The assignment is computed a second time rather than shared with the readout: sharing it
-    # would add up its gradients in another order, and change the last bits of trained weights.
+    assignment = block.assignment()
+    readout = block.read_means(means, assignment)
     return LayerView(
         scaled_goodness=readout.scaled_goodness,
         labels=labels,
-        assignment=block.assignment(),
+        assignment=assignment,
         means=means,
         standardised=readout.standardised,
         channel_means=means.view(len(means), block.spec.channels, -1).mean(2),
