@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -42,28 +43,34 @@ def _listed(file: Path, rows: Callable[[Iterable[str]], Rows]) -> Listing:
         message = f"cannot read {file}: {error}; is it UTF-8, and of the kind that it was named as?"
         raise DataError(message) from error
     _refuse_twice(file, named)
-    return numbered(file.parent, named)
+    return numbered(file.parent, named, said=file)
 
 
 def _csv_rows(lines: Iterable[str]) -> Rows:
-    reader = csv.DictReader(lines)
+    reader = csv.DictReader(lines, skipinitialspace=True)
     return ((reader.line_num, row) for row in reader)
 
 
 def _json_rows(lines: Iterable[str]) -> Rows:
     for number, line in enumerate(lines, start=1):
         if line.strip():
-            row = json.loads(line)
+            try:
+                row = json.loads(line)
+            except json.JSONDecodeError as error:
+                message = f"line {number} is no JSON: {error.msg}"
+                raise ValueError(message) from error
             yield number, row if isinstance(row, Mapping) else {}
 
 
 def _named(row: Mapping[str, Any], where: str) -> Named:
     """Check one row; a label may be a number."""
-    path, label, split = (str(_or_empty(row.get(key))) for key in ("path", "label", "split"))
+    path, label, split = (
+        str(_or_empty(row.get(key))).strip() for key in ("path", "label", "split")
+    )
     if not path or not label:
         message = f"{where} has no {'label' if path else 'path'}; columns are path, label[, split]"
         raise DataError(message)
-    return Named(Path(path).as_posix(), label, _purpose(split, where))
+    return Named(Path(os.path.normpath(path)).as_posix(), label, _purpose(split, where))
 
 
 def _or_empty(value: object) -> object:

@@ -67,13 +67,16 @@ class Named(NamedTuple):
     purpose: Purpose
 
 
-def numbered(root: Path, named: Sequence[Named], classes: Sequence[str] = ()) -> Listing:
+def numbered(
+    root: Path, named: Sequence[Named], classes: Sequence[str] = (), said: Path | None = None
+) -> Listing:
     """Number the classes, and put the pictures in order.
 
     Args:
         root: the folder that paths are relative to.
         named: the pictures.
         classes: those that are known to be there; others come from the training pictures.
+        said: what errors name in place of the folder.
 
     Raises:
         DataError: there are fewer than two classes, or a picture set aside for validation or
@@ -82,14 +85,14 @@ def numbered(root: Path, named: Sequence[Named], classes: Sequence[str] = ()) ->
     known = sorted({*classes, *(each.label for each in named if each.purpose == "train")})
     if len(known) < 2:  # noqa: PLR2004  a classifier tells at least two apart
         found = f"only the class {known[0]!r}" if known else "none"
-        message = f"{root} needs training images of at least two classes, but has {found}"
+        message = f"{said or root} needs training images of at least two classes, but has {found}"
         raise DataError(message)
     number = {label: place for place, label in enumerate(known)}
     for each in named:
         if each.label not in number:
             message = (
-                f"{root}: {each.path} is a {each.purpose} image of class {each.label!r}, which no "
-                f"training image has; the classes are {shortened(known)}"
+                f"{said or root}: {each.path} is a {each.purpose} image of class {each.label!r}, "
+                f"which no training image has; the classes are {shortened(known)}"
             )
             raise DataError(message)
     pictures = sorted(Picture(path, number[label], purpose) for path, label, purpose in named)

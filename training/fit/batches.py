@@ -7,6 +7,7 @@ from torch import Tensor
 
 from training.data.augment import Augmentation, draw_shifts
 from training.data.dataset import Dataset, Split
+from training.errors import ConfigError
 from training.fit.chance import chance
 from training.settings.fit import FitSettings
 
@@ -50,8 +51,17 @@ class Batches:
 
 
 def dealt(settings: FitSettings, train: Split, dataset: Dataset) -> Batches:
-    """Deal out the images to learn from as the settings say; by default digits are not mirrored."""
+    """Deal out the images to learn from as the settings say; by default digits are not mirrored.
+
+    Raises:
+        ConfigError: augmentation would leave nothing of an image.
+    """
     data = settings.data
+    _, height, width, _ = train.images.shape
+    for name, pixels in (("crop_padding", data.crop_padding), ("cutout", data.cutout)):
+        if pixels > min(height, width):
+            message = f"{name} {pixels} is more than the images' {width} x {height} pixels"
+            raise ConfigError(message)
     flip = dataset.may_flip if data.flip is None else data.flip
     augmentation = Augmentation(
         data.crop_padding, flip, data.cutout, data.crop_scale, data.colour, data.rotate

@@ -110,14 +110,19 @@ class Trainer:
         """Begin with the layers that the settings name, if they name any."""
         initial, freeze = self._settings.network.initial, self._settings.optimiser.freeze
         if initial is None:
+            if freeze:
+                self._progress.say(f"freeze {freeze}: these layers stay as drawn; see --from")
             return
         trained = self._group.told(lambda: read_layers(Path(initial)))
         taken = self._learner.take_over(trained, freeze)
+        self._budget.go_on(0.0)  # no time of training
         names = ", ".join(block.spec.name for block in self._learner.network.layers()[:taken])
         self._progress.say(f"starts with {names} of {initial}")
 
     def end(self) -> str | None:
         """Say why the run is over; None while there is something to train."""
+        if not self._learner.steps_done:  # a run of whatever little time takes a step
+            return None
         epoch = self._learner.position.epoch
         return self._length.end(epoch, self._budget.spent, self._epochs)
 
@@ -172,7 +177,6 @@ class Trainer:
                 self._save()
                 epoch, step, _ = learner.position
                 stop.answer(f"stopped at epoch {epoch + 1}, step {step}")
-            # Asked after the step, not before: a run of whatever little time takes at least one.
             if self._budget.spent >= 1:
                 return
             if self._budget.seconds - self._saved_s >= every_s:

@@ -41,6 +41,12 @@ class FitSettings(Section):
                 f"{len(widths)}: name both"
             )
             raise ValueError(message)
+        if len(self.optimiser.freeze_after) > len(widths):
+            message = (
+                f"freeze_after names {len(self.optimiser.freeze_after)} layers, but widths has "
+                f"{len(widths)}: name both"
+            )
+            raise ValueError(message)
         if self.optimiser.freeze >= len(widths):
             message = (
                 f"freeze {self.optimiser.freeze} leaves none of the {len(widths)} layers to learn"

@@ -26,7 +26,9 @@ from training.settings.values import (
     Schedule,
     Seconds,
     Stem,
+    Threads,
     Weight,
+    Widths,
 )
 
 _POOLED_BY_DEFAULT = (2, 3, 4)
@@ -53,7 +55,9 @@ class Section(BaseModel):
 class DataOptions(Section):
     """How the data are split and augmented, whatever they are."""
 
-    image_size: int = Field(32, ge=4, description="side to which folder images are resized")
+    image_size: int = Field(
+        32, ge=4, le=4096, description="side to which folder images are resized"
+    )
     validation_fraction: float = Field(
         0.1, gt=0, lt=1, description="part of the training images kept for validation"
     )
@@ -110,10 +114,7 @@ class NetworkSettings(Section):
         description="take over the first layers of NAME/VERSION that is bundled, or of the folder "
         "of a version or of a trained run",
     )
-
-    widths: Integers = Field(
-        (64, 160, 320, 256), min_length=1, description="channels of each layer"
-    )
+    widths: Widths = Field((64, 160, 320, 256), min_length=1, description="channels of each layer")
     pool_before: Integers | None = Field(
         None,
         description="1-based layers that begin with 2 x 2 max pooling; by default 2, 3 and 4",
@@ -132,6 +133,7 @@ class NetworkSettings(Section):
     width_factor: float = Field(
         1.0,
         gt=0,
+        le=100,
         description="scales the widths, to multiples of the number of classes; 1 leaves them",
     )
     shortcut: bool = Field(default=True, description="identity shortcut inside a stage")
@@ -292,7 +294,7 @@ class RunSettings(Section):
         "auto", description="auto: bfloat16 where the processor multiplies it natively"
     )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where to train")
-    threads: Positive | None = Field(None, description="CPU threads; part of what a seed fixes")
+    threads: Threads | None = Field(None, description="CPU threads; part of what a seed fixes")
     checkpoint_every_s: float = Field(
         120.0, gt=0, description="seconds between two checkpoints within an epoch"
     )

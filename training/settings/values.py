@@ -56,10 +56,13 @@ def _as_list(value: object) -> object:
 
 
 Positive = Annotated[int, Field(ge=1)]
+Threads = Annotated[int, Field(ge=1, le=1024)]
+Width = Annotated[int, Field(ge=1, le=65_536)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Weight = Annotated[float, Field(ge=0)]
 AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
 Integers = Annotated[tuple[Positive, ...], BeforeValidator(_whole_numbers)]
+Widths = Annotated[tuple[Width, ...], BeforeValidator(_whole_numbers)]
 OneOrTwo = Annotated[int, Field(ge=1, le=2)]
 OfEach = Annotated[tuple[OneOrTwo, ...], BeforeValidator(_as_list)]
 Fractions = Annotated[tuple[Fraction, ...], BeforeValidator(_numbers)]

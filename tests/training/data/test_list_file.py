@@ -74,7 +74,9 @@ def test_jsonl_says_the_same_as_csv(tmp_path: Path) -> None:
         ("csv", "", "at least two classes, but has none"),
         ("jsonl", '{"path": "a.png"}\n', "line 1 has no label"),
         ("jsonl", "[1]\n", "line 1 has no path"),
-        ("jsonl", "path,label\n", "cannot read .*is it UTF-8, and of the kind"),
+        ("csv", "path,label\na/b.png,cat\na/../a/b.png,dog\n", r"lists a/b\.png twice"),
+        ("csv", "path,label,split\na.png,cat,val\n", "list needs training images"),
+        ("jsonl", "path,label\n", "cannot read .*line 1 is no JSON.*is it UTF-8, and of the kind"),
     ],
 )
 def test_a_list_that_cannot_be_used_names_the_line(
@@ -85,6 +87,20 @@ def test_a_list_that_cannot_be_used_names_the_line(
 
     with pytest.raises(DataError, match=message):
         load(f"{name}:{tmp_path / 'list'}")
+
+
+def test_blanks_around_a_comma_are_no_part_of_a_label(tmp_path: Path) -> None:
+    """Many write them; they make no class of their own."""
+    head, *lines = (
+        write_csv(tmp_path / "list.csv", ["path", "label"], rows(tmp_path)).read_text().splitlines()
+    )
+    spaced = [line.replace(",", ", ") + " " * (n % 2) for n, line in enumerate(lines)]
+    (tmp_path / "spaced.csv").write_text("\n".join([head, *spaced]) + "\n")
+
+    found, plain = (load(f"csv:{tmp_path / name}.csv") for name in ("spaced", "list"))
+
+    assert found.labels == ("cat", "dog")
+    assert found.fingerprint() == plain.fingerprint()
 
 
 def test_a_list_that_is_not_there_is_named(tmp_path: Path) -> None:

@@ -31,6 +31,19 @@ def test_layers_alike_but_noisy_are_all_used() -> None:
     assert min(found.layer_weights) > 0.1
 
 
+def test_a_few_images_do_not_make_an_answer_sure() -> None:
+    """Six right ones would allow any temperature; their probabilities stay below certainty."""
+    labels = torch.arange(6) % 3
+    scores = torch.nn.functional.one_hot(labels, 3).float()
+
+    found = best_temperature(scores, labels)
+
+    assert 0.2 < found < 1
+    assert best_temperature(-scores, labels) < 5
+    many = best_temperature(scores.repeat(10_000, 1), labels.repeat(10_000))
+    assert many < 0.15
+
+
 def test_the_temperature_minimises_cross_entropy() -> None:
     """No temperature near the found one is better, and overconfidence is cooled."""
     layers, labels = goodness((1.0,))

@@ -11,9 +11,11 @@ from torch import Tensor
 from tests.pictures import write_folder
 from tests.training.fit.small import settings
 from training.errors import CheckpointError, DivergenceError
+from training.fit import loop
 from training.fit.position import Position
 from training.fit.progress import Silent
 from training.fit.start import resume_run, start_run
+from training.initial.read import TrainedLayers, read_layers
 from training.objective.terms import TERMS
 from training.objective.view import LayerView
 from training.results.run import Run
@@ -58,8 +60,8 @@ def longer(run: Run, **length: Any) -> TrainedModel:
 
 
 def same(one: TrainedModel, other: TrainedModel) -> bool:
-    """Tell whether two networks have the same weights, to the bit."""
-    first, second = one.network.state_dict(), other.network.state_dict()
+    """Tell whether two networks have the same layers, to the bit, however they are calibrated."""
+    first, second = one.network.blocks.state_dict(), other.network.blocks.state_dict()
     return all(torch.equal(first[name], second[name]) for name in first)
 
 
@@ -72,6 +74,38 @@ def test_a_run_ends_in_time_and_validates_the_part_of_an_epoch(data: Path, tmp_p
     assert clock.now == 1010
     assert [epoch.is_whole for epoch in trained.report.epochs] == [True, True, True, False]
     assert [line.get("is_whole") for line in logged(run)] == [True, True, True, False, None]
+
+
+def test_however_little_time_allows_a_step(data: Path, tmp_path: Path) -> None:
+    """Where it is over before the first one, that one is taken, validated and kept."""
+    run = Run(tmp_path / "run")
+
+    trained = start_run(settings(data, time="0.000001s", epochs=0), run)
+
+    (epoch,) = trained.report.epochs
+    assert not epoch.is_whole
+    checkpoint = run.load()
+    assert checkpoint is not None
+    assert (checkpoint.epoch, checkpoint.step) == (0, 1)
+
+
+def test_taking_over_layers_is_no_time_of_training(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hundred seconds of it leave all ten."""
+    start_run(settings(data, epochs=1), Run(tmp_path / "first"))
+    clock = OneSecondPerStep()
+
+    def slowly(folder: Path) -> TrainedLayers:
+        clock.now += 100
+        return read_layers(folder)
+
+    monkeypatch.setattr(loop, "read_layers", slowly)
+
+    asked = settings(data, time="10s", epochs=0, initial=str(tmp_path / "first"))
+    start_run(asked, Run(tmp_path / "run"), clock, clock=clock)
+
+    assert clock.now == 1110
 
 
 def test_a_longer_time_completes_the_epoch(data: Path, tmp_path: Path) -> None:

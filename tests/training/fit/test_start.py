@@ -129,3 +129,26 @@ def test_a_checkpoint_of_another_network_is_refused(data: Path, tmp_path: Path) 
 
     with pytest.raises(CheckpointError, match="is not of this run's network"):
         resume_run(other)
+
+
+def test_layers_that_are_frozen_as_drawn_are_told(data: Path, tmp_path: Path) -> None:
+    """Without --from there is nothing in them that was learned."""
+    said: list[str] = []
+
+    class Said(Silent):
+        def say(self, line: str) -> None:
+            said.append(line)
+
+    asked = settings(data, epochs=1, widths=(8, 8), freeze=1)
+    start_run(asked, Run(tmp_path / "run"), Said())
+
+    assert any("freeze 1: these layers stay as drawn" in line for line in said)
+
+
+@pytest.mark.parametrize("change", [{"crop_padding": 17}, {"cutout": 17}, {"cutout": 10**30}])
+def test_augmentation_that_leaves_nothing_is_refused(
+    data: Path, tmp_path: Path, change: dict[str, int]
+) -> None:
+    """A shift or a square larger than the images."""
+    with pytest.raises(ConfigError, match=r"more than the images' 16 x 16 pixels"):
+        start_run(settings(data, **change), Run(tmp_path / "run"))
