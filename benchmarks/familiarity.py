@@ -15,7 +15,7 @@ import torch.nn.functional as F  # noqa: N812  torch's own convention
 from torch import Tensor
 
 from benchmarks.drawn import drawn
-from model.network.familiarity import early_activity, sharpened
+from model.network.familiarity import Look, look
 from model.network.stack import ForwardForwardNetwork
 from training.data.dataset import Split
 from training.data.load import load_dataset
@@ -32,12 +32,12 @@ class Seen(NamedTuple):
 
     Attributes:
         goodness: `(N, L, K)`, float32.
-        early: `(N, C)`, float32, activity of the layer that familiarity looks at.
+        look: what familiarity is read from.
         last: `(N, D)`, float32, standardised activity of the last layer.
     """
 
     goodness: Tensor
-    early: Tensor
+    look: Look
     last: Tensor
 
 
@@ -47,14 +47,16 @@ Method = Callable[[Seen], Tensor]
 
 def see(network: ForwardForwardNetwork, images: Tensor) -> Seen:
     """Run a network in evaluation mode on `(N, H, W, 3)` uint8 images."""
-    goodness, early, last = [], [], []
+    goodness, looks, last = [], [], []
     with torch.no_grad():
         for part in torch.split(images, _BATCH):
             readouts = [reading.readout for reading in network.readings(part)]
             goodness.append(torch.stack([each.scaled_goodness for each in readouts], 1))
-            early.append(early_activity(network, readouts))
+            looks.append(look(network, readouts))
             last.append(readouts[-1].standardised)
-    return Seen(torch.cat(goodness), torch.cat(early), torch.cat(last))
+    activities, scores = zip(*looks, strict=True)
+    joined = Look(tuple(map(torch.cat, zip(*activities, strict=True))), torch.cat(scores))
+    return Seen(torch.cat(goodness), joined, torch.cat(last))
 
 
 def methods(
@@ -67,19 +69,16 @@ def methods(
     with torch.no_grad():
         readout = network.layers()[-1].class_weights()
 
-    def scores(of: Seen) -> Tensor:
-        return sharpened(network, network.combine(of.goodness).scores)
-
     def familiarity(of: Seen) -> Tensor:
         with torch.no_grad():
-            found: Tensor = familiar(of.early, scores(of))
+            found: Tensor = familiar(*of.look)
         return found
 
     limit = torch.quantile(seen.last[:1000].flatten(), _CLIPPED)
     return {
         "**familiarity**": familiarity,
-        "maximum softmax probability": lambda s: torch.softmax(scores(s), 1).amax(1),
-        "energy of all layers": lambda s: torch.logsumexp(scores(s), 1),
+        "maximum softmax probability": lambda s: torch.softmax(s.look.scores, 1).amax(1),
+        "energy of all layers": lambda s: torch.logsumexp(s.look.scores, 1),
         "energy of the last layer": lambda s: torch.logsumexp(s.goodness[:, -1], 1),
         "ReAct, last layer": lambda s: torch.logsumexp(s.last.clamp_max(limit) @ readout, 1),
         "Mahalanobis, last layer": _mahalanobis(seen.last, labels),

@@ -1,10 +1,10 @@
 """How much an image is like those that a network learned from, by what the pass computes anyway.
 
-Axes: N images, C channels of the layer that is looked at, E directions among them, K classes.
+Axes: N images, L layers, C channels of one of them, E directions among these, K classes.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -12,84 +12,100 @@ from torch import Tensor, nn
 from model.network.block import Readout
 from model.network.stack import ForwardForwardNetwork
 
-# The first layer that sees more than edges; how an image looks is told best there.
-LOOKED_AT = 1
 
+class Look(NamedTuple):
+    """What familiarity is read from.
 
-def early_activity(network: ForwardForwardNetwork, readouts: Sequence[Readout]) -> Tensor:
-    """Give the standardised activity of an early layer's channels, on average over their regions.
-
-    Args:
-        network: whose layers were read.
-        readouts: of its first two layers or more.
-
-    Returns:
-        `(N, C)`, float32.
+    Attributes:
+        activities: of each layer `(N, C)`, float32, the standardised activity of its channels, on
+            average over their regions.
+        scores: `(N, K)`, float32, whose softmax is the probabilities.
     """
-    layer = min(LOOKED_AT, len(readouts) - 1)
-    regions = (network.layers()[layer].spec.channels, -1)
-    return torch.unflatten(readouts[layer].standardised, -1, regions).mean(-1)
+
+    activities: tuple[Tensor, ...]
+    scores: Tensor
 
 
-def sharpened(network: ForwardForwardNetwork, scores: Tensor) -> Tensor:
-    """Divide a network's scores `(N, K)` by its temperature: their softmax is the probabilities."""
-    return scores / network.get_buffer("temperature")
+def look(network: ForwardForwardNetwork, readouts: Sequence[Readout]) -> Look:
+    """Take what familiarity is read from out of the readouts of all layers, when calibrated."""
+    activities = tuple(
+        torch.unflatten(readout.standardised, -1, (block.spec.channels, -1)).mean(-1)
+        for block, readout in zip(network.layers(), readouts, strict=True)
+    )
+    answer = network.combine(torch.stack([each.scaled_goodness for each in readouts], dim=1))
+    return Look(activities, answer.scores / network.get_buffer("temperature"))
+
+
+class Whitened(nn.Module):
+    """The distance of a layer's activity from that of familiar images."""
+
+    def __init__(self, whitening: Tensor, centres: Tensor) -> None:
+        """Keep what was learned.
+
+        Args:
+            whitening: `(C, E)`, float32, turns channels' activity into independent directions of
+                variance 1 around their class's mean.
+            centres: `(K, E)`, float32, the classes' means in those directions.
+        """
+        super().__init__()
+        self.register_buffer("whitening", whitening)
+        self.register_buffer("centres", centres)
+
+    def forward(self, activity: Tensor) -> Tensor:
+        """Give the squared distance of activity `(N, C)` to the nearest class: `(N,)`, float32."""
+        return nearest(activity @ self.get_buffer("whitening"), self.get_buffer("centres"))
 
 
 class FamiliarityFit(NamedTuple):
     """What was learned of familiar images.
 
     Attributes:
-        whitening: `(C, E)`, float32, turns channels' activity into independent directions of
-            variance 1 around their class's mean.
-        centres: `(K, E)`, float32, the classes' means in those directions.
-        energy: mean and standard deviation of the scores' log-sum-exp, on validation.
-        distance: the same of the squared distance to the nearest centre.
+        layers: of each layer, what measures the distance of its activity.
+        distances: of each layer, mean and standard deviation of that on validation.
+        energy: the same of the scores' log-sum-exp.
     """
 
-    whitening: Tensor
-    centres: Tensor
+    layers: tuple[Whitened, ...]
+    distances: tuple[tuple[float, float], ...]
     energy: tuple[float, float]
-    distance: tuple[float, float]
 
 
 class Familiarity(nn.Module):
     """Scores images: high for what the network has learned, low for what it has not.
 
-    The goodness of all layers says how much the image has of any class; the distance to
-    the nearest class in the channels of an early layer says whether it looks like a picture of
-    this data set at all. Only distances that are longer than usual count.
+    The goodness of all layers says how much the image has of any class; the distance to the
+    nearest class in a layer's channels says whether it looks like a picture of this data set at
+    all. The layer in which it is oddest counts, and only if it is odder there than usual.
 
-    Source: energy after Liu et al. (NeurIPS 2020), distance after Lee et al. (NeurIPS 2018);
+    Source: energy after Liu et al. (NeurIPS 2020), distances after Lee et al. (NeurIPS 2018);
         reading both from goodness, and the hinge that joins them, is ours.
     """
 
     def __init__(self, fit: FamiliarityFit) -> None:
         """Keep what was learned."""
         super().__init__()
-        self.register_buffer("whitening", fit.whitening)
-        self.register_buffer("centres", fit.centres)
-        self._energy, self._distance = fit.energy, fit.distance
+        self.layers = nn.ModuleList(fit.layers)
+        self._distances, self._energy = fit.distances, fit.energy
 
-    def forward(self, activity: Tensor, scores: Tensor) -> Tensor:
+    def forward(self, activities: Sequence[Tensor], scores: Tensor) -> Tensor:
         """Score images.
 
         Args:
-            activity: `(N, C)`, float32, from `early_activity`.
-            scores: `(N, K)`, float32, from `sharpened`.
+            activities: of each layer `(N, C)`, float32, as in a `Look`.
+            scores: `(N, K)`, float32, as in a `Look`.
 
         Returns:
             `(N,)`, float32.
         """
         mean, deviation = self._energy
         energy = (torch.logsumexp(scores, dim=1) - mean) / deviation
-        mean, deviation = self._distance
-        beyond = (self.distance(activity) - mean) / deviation - 1
-        return energy - beyond.clamp_min(0)
-
-    def distance(self, activity: Tensor) -> Tensor:
-        """Give the squared distance to the nearest class: `(N,)`, float32."""
-        return nearest(activity @ self.get_buffer("whitening"), self.get_buffer("centres"))
+        oddness = [
+            (cast("Whitened", layer)(activity) - mean) / deviation
+            for layer, activity, (mean, deviation) in zip(
+                self.layers, activities, self._distances, strict=True
+            )
+        ]
+        return energy - (torch.stack(oddness).amax(0) - 1).clamp_min(0)
 
 
 def nearest(points: Tensor, centres: Tensor) -> Tensor:

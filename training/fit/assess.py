@@ -99,7 +99,7 @@ def final_report(
     validated = answers_on(network, goodness, validation.labels)
     right = validated.scores.argmax(1) == validated.labels
     shown = worst_classes(right, validated.labels, len(dataset.labels))
-    familiar = learn_familiarity(network, learned, validation, goodness)
+    familiar = learn_familiarity(network, learned, validation)
     return report, RunAnswers(
         validation=validated,
         test=answers_on(network, tested, test.labels),

@@ -17,7 +17,7 @@ from model.artifact.outputs import (
     PROBABILITIES,
     SCORES,
 )
-from model.network.familiarity import Familiarity, early_activity, sharpened
+from model.network.familiarity import Familiarity, look
 from model.network.stack import ForwardForwardNetwork
 from training.errors import ExportError
 
@@ -36,8 +36,7 @@ class _WithFamiliarity(torch.nn.Module):
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         readouts = [reading.readout for reading in self.network.readings(images)]
         answer = self.network.combine(torch.stack([r.scaled_goodness for r in readouts], dim=1))
-        activity, scores = early_activity(self.network, readouts), answer.scores
-        return *answer, self.familiarity(activity, sharpened(self.network, scores))
+        return *answer, self.familiarity(*look(self.network, readouts))
 
 
 def to_onnx(network: ForwardForwardNetwork, familiarity: Familiarity | None = None) -> bytes:

@@ -1,19 +1,12 @@
 """Learning what familiar images look like: from images learned from and validation images alone."""
 
-from itertools import islice
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from model.artifact.familiarity import PERCENTILES, FamiliarityScale
-from model.network.familiarity import (
-    LOOKED_AT,
-    Familiarity,
-    FamiliarityFit,
-    early_activity,
-    sharpened,
-)
+from model.network.familiarity import Familiarity, FamiliarityFit, Look, Whitened, look
 from model.network.stack import ForwardForwardNetwork
 from training.data.dataset import Split
 
@@ -40,10 +33,7 @@ class Familiar(NamedTuple):
 
 
 def learn_familiarity(
-    network: ForwardForwardNetwork,
-    learned: Split,
-    validation: Split,
-    goodness: Tensor | None = None,
+    network: ForwardForwardNetwork, learned: Split, validation: Split
 ) -> Familiar:
     """Find out how familiar images look to a network.
 
@@ -51,45 +41,37 @@ def learn_familiarity(
         network: calibrated, in evaluation mode, on the CPU.
         learned: images it learned from; the first 10,000 are looked at.
         validation: images it did not learn from.
-        goodness: `(N, L, K)`, float32, the layers' scaled goodness of those, where it is known
-            already; without it the whole network is run on them.
     """
     kept = learned.take(torch.arange(min(len(learned), _MOST_LEARNED_FROM)))
-    activity, _ = _read(network, kept, LOOKED_AT + 1)
-    if goodness is None:
-        unseen, goodness = _read(network, validation)
-    else:
-        unseen, _ = _read(network, validation, LOOKED_AT + 1)
-    scores = sharpened(network, network.combine(goodness).scores)
-    whitening, centres = _whitened(activity, kept.labels, network.spec.num_classes)
-    unscaled = Familiarity(FamiliarityFit(whitening, centres, (0.0, 1.0), (0.0, 1.0)))
+    layers = tuple(
+        Whitened(*_whitened(activity, kept.labels, network.spec.num_classes))
+        for activity in _read(network, kept).activities
+    )
+    unseen = _read(network, validation)
+    pairs = zip(layers, unseen.activities, strict=True)
     fit = FamiliarityFit(
-        whitening,
-        centres,
-        _spread(torch.logsumexp(scores, dim=1)),
-        _spread(unscaled.distance(unseen)),
+        layers,
+        tuple(_spread(layer(activity)) for layer, activity in pairs),
+        _spread(torch.logsumexp(unseen.scores, dim=1)),
     )
     found = Familiarity(fit).eval()
     with torch.no_grad():
-        familiarity = found(unseen, scores)
+        scores = found(*unseen)
     steps = torch.linspace(0, 1, PERCENTILES)
-    quantiles = torch.quantile(familiarity.double(), steps.double())
-    scale = FamiliarityScale(quantiles=tuple(quantiles.tolist()), n=len(familiarity))
-    return Familiar(found, scale, familiarity)
+    quantiles = torch.quantile(scores.double(), steps.double())
+    scale = FamiliarityScale(quantiles=tuple(quantiles.tolist()), n=len(scores))
+    return Familiar(found, scale, scores)
 
 
-def _read(
-    network: ForwardForwardNetwork, split: Split, layers: int | None = None
-) -> tuple[Tensor, Tensor]:
-    """Give a split's early activity `(N, C)` and goodness `(N, L, K)`, of so many layers or all."""
-    activity, goodness = [], []
+def _read(network: ForwardForwardNetwork, split: Split) -> Look:
+    """Look at a split."""
+    seen = []
     with torch.no_grad():
         for part in split.parts(_BATCH):
-            reached = islice(network.readings(part.images), layers)
-            readouts = [reading.readout for reading in reached]
-            activity.append(early_activity(network, readouts))
-            goodness.append(torch.stack([each.scaled_goodness for each in readouts], dim=1))
-    return torch.cat(activity), torch.cat(goodness)
+            readouts = [reading.readout for reading in network.readings(part.images)]
+            seen.append(look(network, readouts))
+    activities, scores = zip(*seen, strict=True)
+    return Look(tuple(map(torch.cat, zip(*activities, strict=True))), torch.cat(scores))
 
 
 def _whitened(activity: Tensor, labels: Tensor, num_classes: int) -> tuple[Tensor, Tensor]:

@@ -108,7 +108,7 @@ def test_the_nearest_centre_counts() -> None:
 
 
 def test_a_network_of_one_layer_has_it_too() -> None:
-    """Where there is no second layer the first one is looked at."""
+    """It is looked at alone."""
     spec = NetworkSpec(8, 8, 2, (3,), (), 2, shortcut=True, assignment="learnable")
     images = torch.randint(0, 256, (20, 8, 8, 3), dtype=torch.uint8)
     split = Split(images, torch.arange(20) % 2)
@@ -116,19 +116,6 @@ def test_a_network_of_one_layer_has_it_too() -> None:
     found = learn_familiarity(ForwardForwardNetwork(spec, 0).eval(), split, split)
 
     assert len(found.scale.quantiles) == PERCENTILES
-
-
-def test_what_is_known_already_is_not_computed_again(
-    small_models: list[SmallModel], splits: tuple[Split, Split], familiar: Familiar
-) -> None:
-    """At the end of a run the layers' goodness is there; the scores are the export's."""
-    network = Run(small_models[0].run).load_model().network
-    with torch.no_grad():
-        goodness = network.scaled_goodness(splits[1].images)
-
-    found = learn_familiarity(network, *splits, goodness)
-
-    torch.testing.assert_close(found.scores, familiar.scores, atol=1e-4, rtol=1e-4)
 
 
 def test_a_run_shows_what_its_export_finds_unfamiliar(
