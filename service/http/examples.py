@@ -20,8 +20,8 @@ def _layers(*contributions: float) -> list[dict[str, Any]]:
     ]
 
 
-_HORSE = {"label": "horse", "probability": 0.956, "goodness": 3.683}
-_BIRD = {"label": "bird", "probability": 0.019, "goodness": 1.012}
+_HORSE = {"label": "horse", "probability": 0.909, "goodness": 3.299}
+_AIRPLANE = {"label": "airplane", "probability": 0.040, "goodness": 1.065}
 
 # Of a request with top_k=2, explain=true and confidence=0.95.
 PREDICT_ANSWER: Mapping[str, Any] = {
@@ -29,13 +29,13 @@ PREDICT_ANSWER: Mapping[str, Any] = {
     "predictions": [
         {
             "label": "horse",
-            "probability": 0.956,
+            "probability": 0.909,
             "classes": [
-                {**_HORSE, "layers": _layers(0.257, 1.153, 1.033, 1.240)},
-                {**_BIRD, "layers": _layers(-0.055, 0.651, 0.317, 0.099)},
+                {**_HORSE, "layers": _layers(0.231, 1.003, 0.871, 1.194)},
+                {**_AIRPLANE, "layers": _layers(0.124, 0.652, 0.285, 0.004)},
             ],
             "layers_used": 4,
-            "familiarity": 41.5,
+            "familiarity": 22.5,
             "is_familiar": True,
             "conformal_set": ["horse"],
             "settled_at": _SETTLED,
@@ -49,14 +49,14 @@ EXPLAIN_ANSWER: Mapping[str, Any] = {
     "explanations": [
         {
             "label": "horse",
-            "probability": 0.956,
-            "classes": [_HORSE, _BIRD],
+            "probability": 0.909,
+            "classes": [_HORSE, _AIRPLANE],
             "settled_at": _SETTLED,
             "evidence": [
                 {
                     "label": None,
-                    "contrast": ["horse", "bird"],
-                    "goodness": 2.671,
+                    "contrast": ["horse", "airplane"],
+                    "goodness": 2.234,
                     "residual": 2e-7,
                     "layers": [
                         {
@@ -64,9 +64,9 @@ EXPLAIN_ANSWER: Mapping[str, Any] = {
                             "contribution": 0.373,
                             "map": [[0.1, 0.2], [-0.027, 0.1]],
                         },
-                        {"layer": "block2", "contribution": 2.298, "map": [[2.298]]},
+                        {"layer": "block2", "contribution": 1.861, "map": [[1.861]]},
                     ],
-                    "map": [[0.6745, 0.7745], [0.5475, 0.6745]],
+                    "map": [[0.56525, 0.66525], [0.43825, 0.56525]],
                     "channels": [
                         {
                             "layer": "block2",
