@@ -119,7 +119,8 @@ def without_convolution(model: onnx.ModelProto) -> None:
 
 def across_the_cut(model: onnx.ModelProto) -> None:
     """Have the last layer read the first one's scores."""
-    (stack,) = (node for node in model.graph.node if node.op_type == "Concat")
+    # Later ones are of familiarity.
+    stack = next(node for node in model.graph.node if node.op_type == "Concat")
     first, last = stack.input
     summed = onnx.helper.make_node("Add", [first, last], ["summed"])
     model.graph.node.insert(list(model.graph.node).index(stack), summed)
