@@ -54,9 +54,7 @@ def see(network: ForwardForwardNetwork, images: Tensor) -> Seen:
             goodness.append(torch.stack([each.scaled_goodness for each in readouts], 1))
             looks.append(look(network, readouts))
             last.append(readouts[-1].standardised)
-    activities, scores = zip(*looks, strict=True)
-    joined = Look(tuple(map(torch.cat, zip(*activities, strict=True))), torch.cat(scores))
-    return Seen(torch.cat(goodness), joined, torch.cat(last))
+    return Seen(torch.cat(goodness), Look.joined(looks), torch.cat(last))
 
 
 def methods(

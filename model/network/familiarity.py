@@ -3,7 +3,7 @@
 Axes: N images, L layers, C channels of one of them, E directions among these, K classes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple, cast
 
 import torch
@@ -24,6 +24,12 @@ class Look(NamedTuple):
 
     activities: tuple[Tensor, ...]
     scores: Tensor
+
+    @classmethod
+    def joined(cls, parts: "Iterable[Look]") -> "Look":
+        """Join what was read of one batch after the other."""
+        activities, scores = zip(*parts, strict=True)
+        return cls(tuple(map(torch.cat, zip(*activities, strict=True))), torch.cat(scores))
 
 
 def look(network: ForwardForwardNetwork, readouts: Sequence[Readout]) -> Look:

@@ -70,8 +70,7 @@ def _read(network: ForwardForwardNetwork, split: Split) -> Look:
         for part in split.parts(_BATCH):
             readouts = [reading.readout for reading in network.readings(part.images)]
             seen.append(look(network, readouts))
-    activities, scores = zip(*seen, strict=True)
-    return Look(tuple(map(torch.cat, zip(*activities, strict=True))), torch.cat(scores))
+    return Look.joined(seen)
 
 
 def _whitened(activity: Tensor, labels: Tensor, num_classes: int) -> tuple[Tensor, Tensor]:

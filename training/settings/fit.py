@@ -35,18 +35,14 @@ class FitSettings(Section):
         if beyond:
             message = f"pool_before names layers {beyond}, but widths has {len(widths)}"
             raise ValueError(message)
-        if len(self.network.convolutions) > len(widths):
-            message = (
-                f"convolutions names {len(self.network.convolutions)} layers, but widths has "
-                f"{len(widths)}: name both"
-            )
-            raise ValueError(message)
-        if len(self.optimiser.freeze_after) > len(widths):
-            message = (
-                f"freeze_after names {len(self.optimiser.freeze_after)} layers, but widths has "
-                f"{len(widths)}: name both"
-            )
-            raise ValueError(message)
+        of_each = {
+            "convolutions": len(self.network.convolutions),
+            "freeze_after": len(self.optimiser.freeze_after),
+        }
+        for name, count in of_each.items():
+            if count > len(widths):
+                message = f"{name} names {count} layers, but widths has {len(widths)}: name both"
+                raise ValueError(message)
         if self.optimiser.freeze >= len(widths):
             message = (
                 f"freeze {self.optimiser.freeze} leaves none of the {len(widths)} layers to learn"
