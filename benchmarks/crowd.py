@@ -68,7 +68,7 @@ class Crowd:
     async def _keep(self) -> None:
         """Hold one connection, and open another one when it ends."""
         loop = asyncio.get_running_loop()
-        await asyncio.sleep(random.uniform(0, self._gap_s))
+        await asyncio.sleep(self._gap())
         while True:
             began = time.monotonic()
             try:

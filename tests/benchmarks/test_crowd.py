@@ -56,10 +56,14 @@ async def test_a_server_that_refuses_connections_is_counted() -> None:
 
 
 async def test_a_rate_is_kept() -> None:
-    """All connections together offer so many requests in a second."""
+    """All connections together offer so many requests in a second: about 20 in this time.
+
+    Both bounds lie where requests that come by chance lead once in hundreds of millions of runs;
+    a crowd without a pause sends hundreds of requests meanwhile.
+    """
     answers = await lived([200], connections=8, rate=100)
 
-    assert 1 <= answers.accepted.sum() <= 30
+    assert 1 <= answers.accepted.sum() <= 60
 
 
 async def test_hanging_up_is_not_counted_as_broken() -> None:
