@@ -30,7 +30,7 @@ from service.predict.anytime import Early
 from service.predict.loading import Further, LoadedVersion, RunSizes, load_version
 from training.data.dataset import Split
 from training.data.load import load_dataset
-from training.settings.sections import DataSettings
+from training.settings.data import DataSettings
 
 CONFIDENCES = (None, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999)
 _PLAIN = (SCORES, PROBABILITIES)

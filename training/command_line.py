@@ -15,15 +15,11 @@ from training.cluster.options import RayOptions
 from training.compare.options import CompareOptions
 from training.publish.target import Publication
 from training.request import EXPORT_FOLDER, FitRequest
+from training.settings.data import DataOptions
 from training.settings.flags import ObjectiveFlags
 from training.settings.presets import PresetName
-from training.settings.sections import (
-    DataOptions,
-    NetworkSettings,
-    OptimiserSettings,
-    RunSettings,
-    Section,
-)
+from training.settings.section import Section
+from training.settings.sections import NetworkSettings, OptimiserSettings, RunSettings
 from training.settings.values import Keep, StoredWeights
 from training.version_commands import anytime, calibrate, holdout
 

@@ -5,7 +5,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from training.settings.sections import Section
+from training.settings.section import Section
 from training.settings.values import Positive
 
 

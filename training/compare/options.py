@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
-from training.settings.sections import Section
+from training.settings.section import Section
 from training.settings.values import Fractions
 
 

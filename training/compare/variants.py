@@ -6,7 +6,8 @@ from typing import Any, Literal
 
 from model.network.spec import NetworkSpec
 from training.settings.fit import FitSettings
-from training.settings.sections import NetworkSettings, merged
+from training.settings.section import merged
+from training.settings.sections import NetworkSettings
 
 Rule = Literal["local", "backpropagation"]
 

@@ -1,17 +1,15 @@
 """Augmentation of uint8 image batches, in torch alone."""
 
-import math
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F  # noqa: N812  torch's own convention
 from torch import Tensor
+
+from training.data.warp import warped
 
 _GREY = 128
 # Of red, green and blue in brightness (ITU-R BT.601).
 _LUMA = (0.299, 0.587, 0.114)
-# Of a random crop, width over height.
-_LEAST_RATIO, _LARGEST_RATIO = 3 / 4, 4 / 3
 
 
 @dataclass(frozen=True)
@@ -25,6 +23,7 @@ class Augmentation:
         crop_scale: least part of an image's area that a random crop keeps; 1: no such crop.
         colour: largest change of brightness, contrast and saturation, as a part of them.
         rotate: the largest random rotation in degrees, either way.
+        elastic: standard deviation in pixels of how far points move where images are bent.
     """
 
     padding: int = 0
@@ -33,20 +32,30 @@ class Augmentation:
     crop_scale: float = 1.0
     colour: float = 0.0
     rotate: float = 0.0
+    elastic: float = 0.0
+
+    @property
+    def is_warped(self) -> bool:
+        """Whether pixels are read between pixels."""
+        return bool(self.rotate or self.crop_scale < 1 or self.elastic)
 
     @property
     def forms(self) -> int | None:
         """In how many forms an image can come: as it is, and mirrored; None: in very many."""
-        is_varied = self.padding or self.cutout or self.crop_scale < 1 or self.colour or self.rotate
+        is_varied = self.padding or self.cutout or self.colour or self.is_warped
         return None if is_varied else 1 + self.flip
 
     def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
         """Augment `(N, H, W, 3)` uint8 images; `generator`, on the CPU, is the only chance."""
         images = crop_and_flip(images, self.padding, self.flip, generator)
-        if self.rotate:
-            images = rotated(images, self.rotate, generator)
-        if self.crop_scale < 1:
-            images = resized_crops(images, self.crop_scale, generator)
+        if self.is_warped:
+            images = warped(
+                images,
+                generator,
+                rotate=self.rotate,
+                crop_scale=self.crop_scale,
+                elastic=self.elastic,
+            )
         if self.colour:
             images = recolour(images, self.colour, generator)
         return cut_out(images, self.cutout, generator) if self.cutout else images
@@ -86,63 +95,6 @@ def draw_shifts(
     if not flip:
         return shifts, torch.zeros(number, dtype=torch.bool)
     return shifts, torch.rand(number, 1, generator=generator)[:, 0] < 0.5  # noqa: PLR2004  half
-
-
-def rotated(images: Tensor, degrees: float, generator: torch.Generator) -> Tensor:
-    """Turn every image about its middle by a random angle.
-
-    Args:
-        images: `(N, H, W, 3)`, uint8.
-        degrees: the largest angle, either way; all are as likely.
-        generator: on the CPU; the only source of chance.
-
-    Returns:
-        `(N, H, W, 3)`, uint8, a new tensor, bilinear; what comes in from outside is black.
-    """
-    number, height, width, _ = images.shape
-    angle = math.radians(degrees) * (2 * torch.rand(number, generator=generator) - 1)
-    theta = torch.zeros(number, 2, 3)
-    theta[:, 0, 0] = theta[:, 1, 1] = angle.cos()
-    # Each axis of the grid goes from -1 to 1, however long it is.
-    theta[:, 0, 1] = angle.sin() * height / width
-    theta[:, 1, 0] = -angle.sin() * width / height
-    return _sampled(images, theta, "zeros")
-
-
-def resized_crops(images: Tensor, scale: float, generator: torch.Generator) -> Tensor:
-    """Cut a piece out of every image by chance, and resize it to the whole.
-
-    Args:
-        images: `(N, H, W, 3)`, uint8.
-        scale: least part of the area that a piece has; the most is the whole.
-        generator: on the CPU; the only source of chance.
-
-    Returns:
-        `(N, H, W, 3)`, uint8, a new tensor; bilinear, which for pieces no smaller than a
-        quarter is close to exact.
-
-    Source: Szegedy et al., Going Deeper with Convolutions (2015); areas and ratios as
-        torchvision's RandomResizedCrop draws them.
-    """
-    number = len(images)
-    drawn = torch.rand(4, number, generator=generator)
-    area = scale + (1 - scale) * drawn[0]
-    lowest, highest = math.log(_LEAST_RATIO), math.log(_LARGEST_RATIO)
-    ratio = torch.exp(lowest + (highest - lowest) * drawn[1])
-    height, width = (area / ratio).sqrt().clamp_max(1), (area * ratio).sqrt().clamp_max(1)
-    theta = torch.zeros(number, 2, 3)
-    theta[:, 0, 0], theta[:, 1, 1] = width, height
-    theta[:, 0, 2] = (1 - width) * (2 * drawn[2] - 1)
-    theta[:, 1, 2] = (1 - height) * (2 * drawn[3] - 1)
-    return _sampled(images, theta, "border")
-
-
-def _sampled(images: Tensor, theta: Tensor, outside: str) -> Tensor:
-    """Read `(N, H, W, 3)` uint8 images where the `(N, 2, 3)` affine maps say, as uint8."""
-    channels_first = images.permute(0, 3, 1, 2).float()
-    grid = F.affine_grid(theta.to(images.device), list(channels_first.shape), align_corners=False)
-    read = F.grid_sample(channels_first, grid, padding_mode=outside, align_corners=False)
-    return read.round().to(torch.uint8).permute(0, 2, 3, 1).contiguous()
 
 
 def recolour(images: Tensor, strength: float, generator: torch.Generator) -> Tensor:

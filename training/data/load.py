@@ -11,7 +11,7 @@ from training.data.list_file import list_csv, list_jsonl
 from training.data.listing import Listing
 from training.data.pictures import Say, read_pictures
 from training.errors import DataError
-from training.settings.sections import DataSettings
+from training.settings.data import DataSettings
 
 _AUTHORS_FILES: dict[str, Callable[[Path], Dataset]] = {
     "cifar10": cifar10,

@@ -21,7 +21,7 @@ from training.data.decode import (
 from training.data.listing import Listing, Purpose, key_of, shortened
 from training.data.split import stratified
 from training.errors import DataError
-from training.settings.sections import DataOptions
+from training.settings.data import DataOptions
 
 Say = Callable[[str], None]
 

@@ -64,6 +64,12 @@ def dealt(settings: FitSettings, train: Split, dataset: Dataset) -> Batches:
             raise ConfigError(message)
     flip = dataset.may_flip if data.flip is None else data.flip
     augmentation = Augmentation(
-        data.crop_padding, flip, data.cutout, data.crop_scale, data.colour, data.rotate
+        padding=data.crop_padding,
+        flip=flip,
+        cutout=data.cutout,
+        crop_scale=data.crop_scale,
+        colour=data.colour,
+        rotate=data.rotate,
+        elastic=data.elastic,
     )
     return Batches(train, settings.optimiser.batch_size, settings.run.seed, augmentation)

@@ -7,7 +7,7 @@ from pathlib import Path
 from model.artifact.place import storage_at
 from model.artifact.storage import prepare
 from model.artifact.version import VersionId
-from training.settings.sections import DataSettings
+from training.settings.data import DataSettings
 
 
 @dataclass(frozen=True)

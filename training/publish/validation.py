@@ -8,7 +8,7 @@ from training.data.former import FORMER_RULE, former_fingerprint, former_validat
 from training.data.load import load_dataset
 from training.data.split import SPLIT_RULE, split_validation
 from training.errors import DataError
-from training.settings.sections import DataOptions, DataSettings
+from training.settings.data import DataOptions, DataSettings
 
 
 def validation_images(manifest: Manifest, source: str) -> Split:

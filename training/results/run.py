@@ -19,7 +19,7 @@ from training.results.trained import TrainedModel, load_trained, save_trained
 from training.settings.fit import FitSettings
 from training.settings.initial import MODEL_FILE, REPORT_FILE, SETTINGS_FILE
 from training.settings.load import describe
-from training.settings.sections import merged
+from training.settings.section import merged
 
 # What runs of format 3 had no names for: they learned their stem, by AdamW.
 _BEFORE_MUON = 3

@@ -7,7 +7,7 @@ from typing import Any
 from training.errors import CheckpointError, ConfigError
 from training.settings.fit import FitSettings, nested
 from training.settings.load import Count, differing, load_settings, read_config
-from training.settings.sections import merged
+from training.settings.section import merged
 
 # How long a run is, and how it is read; all else decides what it learns, and stays.
 _CHANGEABLE = ("epochs", "time", "patience", "mirrored")

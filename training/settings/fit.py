@@ -5,14 +5,13 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
+from training.settings.data import DataSettings
+from training.settings.section import Section, merged
 from training.settings.sections import (
-    DataSettings,
     NetworkSettings,
     ObjectiveSettings,
     OptimiserSettings,
     RunSettings,
-    Section,
-    merged,
 )
 
 

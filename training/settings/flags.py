@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from training.settings.sections import Section
+from training.settings.section import Section
 from training.settings.values import Fraction, Weight
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from model.artifact.repository import BUNDLED_REPOSITORY, MANIFEST_FILE
 from training.errors import ConfigError
-from training.settings.sections import NetworkSettings, merged
+from training.settings.section import merged
+from training.settings.sections import NetworkSettings
 
 # Of a run's folder.
 MODEL_FILE, SETTINGS_FILE, REPORT_FILE = "model.pt", "settings.json", "report.json"

@@ -12,7 +12,7 @@ from training.settings.by_size import by_size
 from training.settings.fit import FitSettings, flat, nested
 from training.settings.initial import with_initial
 from training.settings.presets import preset_named
-from training.settings.sections import merged
+from training.settings.section import merged
 
 
 def read_config(path: Path) -> dict[str, Any]:

@@ -1,10 +1,10 @@
 """The settings of a run, one frozen model per concern. Each field is a flag and a TOML key."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
 from model.network.rule import (
     ActivityNorm,
@@ -13,8 +13,8 @@ from model.network.rule import (
     ReadoutKind,
     StagePooling,
 )
+from training.settings.section import Section, merged
 from training.settings.values import (
-    AbsolutePath,
     Fraction,
     Fractions,
     Integers,
@@ -32,78 +32,6 @@ from training.settings.values import (
 )
 
 _POOLED_BY_DEFAULT = (2, 3, 4)
-
-
-def merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """Lay one nested mapping over another; both stay as they are."""
-    result = dict(under)
-    for name, value in over.items():
-        below = result.get(name)
-        if isinstance(below, Mapping) and isinstance(value, Mapping):
-            result[name] = merged(below, value)
-        else:
-            result[name] = value
-    return result
-
-
-class Section(BaseModel):
-    """Settings of one concern: immutable, without unknown fields, without NaN or infinity."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class DataOptions(Section):
-    """How the data are split and augmented, whatever they are."""
-
-    image_size: int = Field(
-        32, ge=4, le=4096, description="side to which folder images are resized"
-    )
-    validation_fraction: float = Field(
-        0.1, gt=0, lt=1, description="part of the training images kept for validation"
-    )
-    test_fraction: float = Field(
-        0.1, gt=0, lt=1, description="part of a folder or list kept for the test"
-    )
-    crop_padding: int = Field(4, ge=0, description="largest random shift in pixels")
-    cutout: int = Field(
-        0, ge=0, description="side in pixels of a square painted grey at random; 0: none"
-    )
-    crop_scale: float = Field(
-        1.0,
-        gt=0,
-        le=1,
-        description="least part of an image's area that a random crop keeps, which is then resized",
-    )
-    colour: Fraction = Field(
-        0.0, description="random change of brightness, contrast and saturation, up to this part"
-    )
-    rotate: float = Field(0.0, ge=0, le=180, description="largest random rotation in degrees")
-    flip: bool | None = Field(None, description="mirror at random; by default all but digits")
-    limit_train: Positive | None = Field(None, description="use only so many training images")
-    limit_test: Positive | None = Field(None, description="use only so many test images")
-    strict: bool = Field(default=False, description="refuse unreadable pictures, not skip them")
-    cache: AbsolutePath | None = Field(
-        None, description="folder for decoded pictures; by default the user's cache"
-    )
-
-
-class DataSettings(DataOptions):
-    """What to learn from, and how."""
-
-    source: str = Field(
-        description="cifar10:PATH, cifar100:PATH, mnist:PATH, fashion-mnist:PATH, folder:PATH "
-        "(one sub-folder of images per class), csv:FILE or jsonl:FILE (paths and labels)"
-    )
-
-    @property
-    def kind(self) -> str:
-        """What stands before the colon of `source`."""
-        return self.source.partition(":")[0]
-
-    @property
-    def path(self) -> str:
-        """What stands after the colon of `source`; empty where there is none."""
-        return self.source.partition(":")[2]
 
 
 class NetworkSettings(Section):

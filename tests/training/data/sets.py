@@ -4,7 +4,7 @@ from pathlib import Path
 
 from training.data.dataset import Dataset
 from training.data.load import load_dataset
-from training.settings.sections import DataSettings
+from training.settings.data import DataSettings
 
 
 def load(source: str, seed: int = 0, **others: object) -> Dataset:

@@ -3,14 +3,7 @@
 import pytest
 import torch
 
-from training.data.augment import (
-    Augmentation,
-    crop_and_flip,
-    cut_out,
-    recolour,
-    resized_crops,
-    rotated,
-)
+from training.data.augment import Augmentation, crop_and_flip, cut_out, recolour
 
 
 def chance(seed: int = 0) -> torch.Generator:
@@ -73,60 +66,6 @@ def test_cut_out_paints_one_square_of_every_image() -> None:
     assert not images.any()
 
 
-def slope(number: int = 200) -> torch.Tensor:
-    """Draw images that grow brighter to the right, by the column, and have 40 x 40 pixels."""
-    columns = torch.arange(40, dtype=torch.uint8) * 6
-    return columns.view(1, 1, 40, 1).expand(number, 40, 40, 3).contiguous()
-
-
-def test_a_resized_crop_shows_a_piece_of_the_image() -> None:
-    """Its rows stay alike, it goes through a part of the slope, and the parts differ."""
-    cut = resized_crops(slope(), 0.25, chance())
-
-    spread = (cut[:, 0, -1, 0].int() - cut[:, 0, 0, 0].int()) / 234
-    assert cut.shape == slope().shape
-    assert cut.dtype == torch.uint8
-    assert (cut == cut[:, :1]).all()
-    assert spread.min() > 0.4  # the square root of a quarter, at the narrowest ratio
-    assert spread.max() > 0.9
-    assert spread.std() > 0.1
-
-
-def test_a_crop_of_the_whole_changes_nothing_but_the_ratio() -> None:
-    """At scale 1 a piece is never narrower than the widest ratio leaves it."""
-    spread = resized_crops(slope(), 1.0, chance()).int()
-
-    assert ((spread[:, 0, -1, 0] - spread[:, 0, 0, 0]) / 234).min() > 0.84
-
-
-def test_a_rotation_turns_as_far_as_it_may_and_keeps_lengths() -> None:
-    """A dot at a known place of a wide image goes round its middle, both ways, on a circle."""
-    wide = torch.zeros(300, 21, 31, 3, dtype=torch.uint8)
-    wide[:, 9:12, 23:26] = 255  # 9 to the right of the middle
-
-    turned = rotated(wide, 40, chance()).double()[..., 0]
-
-    mass = turned.sum((1, 2))
-    rows = (turned * torch.arange(-10, 11).view(1, 21, 1)).sum((1, 2)) / mass
-    columns = (turned * torch.arange(-15, 16).view(1, 1, 31)).sum((1, 2)) / mass
-    angles = torch.rad2deg(torch.atan2(rows, columns))
-    torch.testing.assert_close(rows.hypot(columns), torch.full_like(rows, 9), atol=0.2, rtol=0)
-    assert angles.min() < -35
-    assert angles.max() > 35
-    assert angles.abs().max() < 41
-    assert abs(float(angles.mean())) < 5
-
-
-def test_a_rotation_brings_in_black() -> None:
-    """Corners come from outside, the middle does not."""
-    white = torch.full((50, 12, 12, 3), 255, dtype=torch.uint8)
-
-    turned = rotated(white, 45, chance())
-
-    assert (turned[:, 6, 6] == 255).all()
-    assert (turned[:, 0, 0] == 0).all(-1).any()
-
-
 def test_colours_change_by_their_strength_at_most() -> None:
     """A grey image stays grey and changes in brightness by a tenth at most; each by its own."""
     grey = torch.full((100, 5, 5, 3), 100, dtype=torch.uint8)
@@ -160,6 +99,7 @@ def test_colours_turn_grey_or_strong() -> None:
         (Augmentation(colour=0.1), None),
         (Augmentation(cutout=3), None),
         (Augmentation(rotate=5), None),
+        (Augmentation(elastic=1), None),
     ],
 )
 def test_an_augmentation_knows_in_how_many_forms_an_image_comes(

@@ -6,7 +6,7 @@ import pytest
 
 from model.artifact.version import RepositoryError
 from training.publish.target import Publication, Target
-from training.settings.sections import DataSettings
+from training.settings.data import DataSettings
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,8 @@ import pytest
 from training.errors import ConfigError
 from training.settings.fit import FitSettings, flat, nested
 from training.settings.load import differing, load_settings
-from training.settings.sections import Section, TermSettings
+from training.settings.section import Section
+from training.settings.sections import TermSettings
 
 
 def test_flags_win_over_the_file_and_the_file_over_defaults(tmp_path: Path) -> None:
