@@ -10,6 +10,7 @@ from training.data.folder import list_folder
 from training.data.list_file import list_csv, list_jsonl
 from training.data.listing import Listing
 from training.data.pictures import Say, read_pictures
+from training.data.resize import resized
 from training.errors import DataError
 from training.settings.data import DataSettings
 
@@ -43,11 +44,12 @@ def load_dataset(settings: DataSettings, seed: int, say: Say = _unheard) -> Data
     """
     dataset = _read(settings, seed, say)
     _check(dataset, settings.source)
-    return replace(
+    limited = replace(
         dataset,
         train=dataset.train.first(settings.limit_train),
         test=dataset.test.first(settings.limit_test),
     )
+    return limited if settings.image_size is None else resized(limited, settings.image_size)
 
 
 def count_pictures(source: str) -> int | None:

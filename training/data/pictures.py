@@ -31,6 +31,8 @@ log = logging.getLogger("goodserve")
 _SMALL_COUNT = 1_000
 _SMALL_BYTES = 16_000_000
 _TOLD_TIMES = 10
+# Of the squares that pictures become where no size is asked for.
+_SIDE = 32
 
 
 def read_pictures(listing: Listing, options: DataOptions, seed: int, say: Say) -> Dataset:
@@ -70,7 +72,7 @@ def read_pictures(listing: Listing, options: DataOptions, seed: int, say: Say) -
 
 def _decoded(listing: Listing, options: DataOptions, say: Say) -> Decoded:
     """Decode what is small here, and the rest in processes and into a cache."""
-    size, stamps = options.image_size, listing.stamps()
+    size, stamps = options.image_size or _SIDE, listing.stamps()
     paths = [listing.root / picture.path for picture in listing.pictures]
     is_small = len(paths) <= _SMALL_COUNT and sum(length for length, _ in stamps) <= _SMALL_BYTES
     if is_small and options.cache is None:

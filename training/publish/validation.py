@@ -55,7 +55,9 @@ def trained_on(manifest: Manifest, source: str) -> Dataset:
 
 def _data_settings(manifest: Manifest, source: str) -> DataSettings:
     known = {n: manifest.training[n] for n in DataOptions.model_fields if n in manifest.training}
-    return DataSettings.model_validate({**known, "source": source})
+    # What older versions name as the size did not hold for authors' files.
+    size = {"image_size": manifest.image_height}
+    return DataSettings.model_validate({**known, **size, "source": source})
 
 
 def _rule(manifest: Manifest) -> Any:  # noqa: ANN401  what a manifest holds

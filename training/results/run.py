@@ -17,16 +17,9 @@ from training.results.log import AllLogs, JsonLines, RunLog
 from training.results.stored import FORMAT, check_format
 from training.results.trained import TrainedModel, load_trained, save_trained
 from training.settings.fit import FitSettings
+from training.settings.former import as_of_today
 from training.settings.initial import MODEL_FILE, REPORT_FILE, SETTINGS_FILE
 from training.settings.load import describe
-from training.settings.section import merged
-
-# What runs of format 3 had no names for: they learned their stem, by AdamW.
-_BEFORE_MUON = 3
-_AS_BEFORE = {
-    "network": {"stem": "learned"},
-    "optimiser": {"optimizer": "adamw"},
-}
 
 
 class Run:
@@ -108,9 +101,7 @@ class Run:
             if "data" in content:  # where format 1 had its settings
                 check_format(self.folder, 1)
             check_format(self.folder, content["format"])
-            settings = content["settings"]
-            if content["format"] == _BEFORE_MUON and isinstance(settings, dict):
-                settings = merged(_AS_BEFORE, settings)
+            settings = as_of_today(content["settings"], content["format"])
             return FitSettings.model_validate_json(json.dumps(settings))
         except OSError as error:
             message = f"{self.folder} holds no run to read: {error.strerror}"

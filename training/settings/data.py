@@ -9,8 +9,12 @@ from training.settings.values import AbsolutePath, Fraction, Positive
 class DataOptions(Section):
     """How the data are split and augmented, whatever they are."""
 
-    image_size: int = Field(
-        32, ge=4, le=4096, description="side to which folder images are resized"
+    image_size: int | None = Field(
+        None,
+        ge=4,
+        le=4096,
+        description="side to which images are resized; by default 32 for folders and lists, and "
+        "the authors' own for their files",
     )
     validation_fraction: float = Field(
         0.1, gt=0, lt=1, description="part of the training images kept for validation"

@@ -7,11 +7,15 @@ from typing import Any
 
 from model.artifact.repository import BUNDLED_REPOSITORY, MANIFEST_FILE
 from training.errors import ConfigError
+from training.settings.former import as_of_today
 from training.settings.section import merged
 from training.settings.sections import NetworkSettings
 
 # Of a run's folder.
 MODEL_FILE, SETTINGS_FILE, REPORT_FILE = "model.pt", "settings.json", "report.json"
+
+# Of authors' files that no run resized.
+_AUTHORS_SIDES = {"cifar10": 32, "cifar100": 32, "mnist": 28, "fashion-mnist": 28}
 
 # What these say holds for one number of classes, and how images are read is asked for anew.
 _NOT_TAKEN_OVER = {"initial", "width_factor", "mirrored"}
@@ -78,10 +82,11 @@ def with_initial(given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, An
 
 
 def _of_run(folder: Path) -> tuple[Mapping[str, Any], int | None, int]:
-    settings = json.loads((folder / SETTINGS_FILE).read_bytes())["settings"]
+    content = json.loads((folder / SETTINGS_FILE).read_bytes())
+    settings = as_of_today(content["settings"], content["format"])
     report = json.loads((folder / REPORT_FILE).read_bytes())
-    is_resized = settings["data"]["source"].partition(":")[0] in {"folder", "csv", "jsonl"}
-    image_size = settings["data"]["image_size"] if is_resized else None
+    kind = settings["data"]["source"].partition(":")[0]
+    image_size = settings["data"]["image_size"] or _AUTHORS_SIDES.get(kind)
     return settings["network"], image_size, len(report["labels"])
 
 

@@ -7,8 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
+from model.artifact.image import to_pixels
 from tests.training.data.sets import load, write_cifar10
+from training.data.dataset import Dataset, Split
+from training.data.resize import resized
 from training.errors import DataError
 
 
@@ -80,6 +84,30 @@ def test_mnist_is_read_packed_or_not(tmp_path: Path, packed: bool) -> None:  # n
     assert dataset.train.images[0, 0, 5].tolist() == [5, 5, 5]
     assert dataset.labels == tuple("0123456789")
     assert not dataset.may_flip
+
+
+def test_authors_files_are_resized_where_a_size_is_named(tmp_path: Path) -> None:
+    """As the service resizes the same pixels; without a size, and at their own, they stay."""
+    for part, images in (("train", 9), ("t10k", 4)):
+        write_idx(tmp_path, part, images, packed=False)
+
+    kept, same, larger = (
+        load(f"mnist:{tmp_path}", image_size=size).train.images for size in (None, 28, 32)
+    )
+
+    assert torch.equal(kept, same)
+    assert larger.shape == (9, 32, 32, 3)
+    served = to_pixels(Image.fromarray(kept[3].numpy()), 32, 32)
+    assert np.array_equal(larger[3].numpy(), served)
+
+
+def test_more_pixels_than_memory_are_refused() -> None:
+    """Before any is resized; the message says how much they are, and what to lower."""
+    rows = torch.zeros(2_000_000, dtype=torch.int64)
+    many = Split(torch.zeros(1, 4, 4, 3, dtype=torch.uint8), rows, rows)
+
+    with pytest.raises(DataError, match="2,000,000 images of 4096 x 4096 pixels are 100,663 GB"):
+        resized(Dataset(many, many, ("a",), may_flip=True), 4096)
 
 
 def test_a_damaged_mnist_file_is_named(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """`fit --from`: a run that begins with the layers of a version or of another run."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from training.initial.read import read_layers
 from training.initial.take_over import take_over
 from training.results.run import Run
 from training.settings.fit import FitSettings
-from training.settings.initial import initial_folder
+from training.settings.initial import initial_folder, initial_settings
 from training.settings.load import load_settings
 
 # Of all first runs here, which are of three colours.
@@ -150,6 +151,29 @@ def test_other_classes_size_and_depth(data: Path, tmp_path: Path) -> None:
     assert trained.network.spec.num_classes == 3
     stored = json.loads((tmp_path / "next" / "settings.json").read_text())
     assert Path(stored["settings"]["network"]["initial"]) == initial_folder(str(ACTIVE))
+
+
+@pytest.mark.parametrize(
+    ("source", "size", "written", "expected"),
+    [
+        ("fashion-mnist:x", None, 6, 28),
+        ("fashion-mnist:x", 32, 6, 32),
+        ("fashion-mnist:x", 32, 5, 28),
+        ("cifar10:x", 32, 5, 32),
+        ("folder:x", 48, 5, 48),
+        ("folder:x", None, 6, None),
+    ],
+)
+def test_the_images_are_of_the_size_that_the_layers_learned_from(  # noqa: PLR0913, PLR0917
+    source: str, size: int | None, written: int, expected: int | None, first: Path, tmp_path: Path
+) -> None:
+    """Whether the run resized them, as formats before 6 did not with authors' files."""
+    shutil.copytree(first, tmp_path / "run")
+    content = json.loads((first / "settings.json").read_bytes())
+    content["settings"]["data"] |= {"source": source, "image_size": size}
+    (tmp_path / "run" / "settings.json").write_text(json.dumps(content | {"format": written}))
+
+    assert initial_settings(tmp_path / "run")["data"].get("image_size") == expected
 
 
 def test_an_interrupted_run_does_not_start_anew(data: Path, first: Path, tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ def test_damaged_settings_are_named(tmp_path: Path, content: str) -> None:
 
 @pytest.mark.parametrize(
     ("content", "found"),
-    [({"data": "cifar10:x", "seed": 0}, 1), ({"format": 6, "settings": {}}, 6)],
+    [({"data": "cifar10:x", "seed": 0}, 1), ({"format": 7, "settings": {}}, 7)],
 )
 def test_a_run_of_another_format_is_refused(
     tmp_path: Path, content: dict[str, object], found: int
@@ -66,7 +66,7 @@ def test_a_run_of_another_format_is_refused(
     (tmp_path / "settings.json").write_text(json.dumps(content))
 
     message = (
-        f"is of format {found}, this version of goodserve reads 3, 4 and 5; train the run anew"
+        f"is of format {found}, this version of goodserve reads 3, 4, 5 and 6; train the run anew"
     )
     with pytest.raises(CheckpointError, match=message):
         Run(tmp_path).settings()
@@ -83,6 +83,20 @@ def test_a_run_of_the_first_release_has_its_optimizer(tmp_path: Path) -> None:
     assert found.network.widths == (8,)
     assert found.network.stem == "learned"
     assert (found.optimiser.optimizer, found.optimiser.convolution_factor) == ("adamw", 1.0)
+
+
+def test_settings_of_format_5_mean_what_they_meant(tmp_path: Path) -> None:
+    """Authors' files kept their own size, and a layer that was not there was passed over."""
+    optimiser = {"freeze_after": [0.1, 0.5, 0.9]}
+    for source, size in (("fashion-mnist:x", None), ("folder:x", 32)):
+        data = {"source": source, "image_size": 32}
+        settings = {"data": data, "network": {"widths": [8, 12]}, "optimiser": optimiser}
+        (tmp_path / "settings.json").write_text(json.dumps({"format": 5, "settings": settings}))
+
+        found = Run(tmp_path).settings()
+
+        assert found.data.image_size == size
+        assert found.optimiser.freeze_after == (0.1, 0.5)
 
 
 def test_a_network_of_format_4_has_its_convolutions(
