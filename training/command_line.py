@@ -4,12 +4,13 @@ Cyclopts hands pydantic the texts that were given and nothing else. So pydantic 
 values, and a model's `model_fields_set` tells which flags were given.
 """
 
+from collections.abc import Sequence
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
-from cyclopts import App, Group, Parameter
+from cyclopts import App, Group, Parameter, Token
 
 from training.cluster.options import RayOptions
 from training.compare.options import CompareOptions
@@ -35,6 +36,20 @@ def _section(title: str, place: int) -> Parameter:
     """Take a model's fields as flags of their own, under a title of the help."""
     return Parameter(name="*", group=Group(title, sort_key=place))
 
+
+def _named(_kind: object, tokens: Sequence[Token]) -> Path:
+    """Take a path; an empty text, such as that of an unset variable, would be the folder one is in.
+
+    Raises:
+        ValueError: it is empty.
+    """
+    if not tokens[0].value:
+        message = "it is empty"
+        raise ValueError(message)
+    return Path(tokens[0].value)
+
+
+NamedPath = Annotated[Path, Parameter(converter=_named)]
 
 app = App(
     name="goodserve-train",
@@ -64,7 +79,7 @@ def fit(  # noqa: PLR0913  each is a flag
     data: str | None = None,
     /,
     *,
-    run: Path,
+    run: NamedPath,
     resume: Annotated[bool, _Flag] = False,
     config: Path | None = None,
     preset: PresetName | None = None,
@@ -135,7 +150,7 @@ def compare(  # noqa: PLR0913  each is a flag
     data: str | None = None,
     /,
     *,
-    out: Path,
+    out: NamedPath,
     config: Path | None = None,
     preset: PresetName | None = None,
     options: Annotated[CompareOptions, _section("Comparison", 0)] = _COMPARE,
@@ -169,7 +184,7 @@ def compare(  # noqa: PLR0913  each is a flag
 
 
 @app.command
-def evaluate(*, run: Path, data: str | None = None) -> None:
+def evaluate(*, run: NamedPath, data: str | None = None) -> None:
     """Print a trained run's test accuracy.
 
     Args:
@@ -182,7 +197,7 @@ def evaluate(*, run: Path, data: str | None = None) -> None:
 
 
 @app.command
-def report(run: Path) -> None:
+def report(run: NamedPath) -> None:
     """Draw a trained run's report.html anew.
 
     It needs no data: what it shows of single images was kept when the run was trained.
@@ -198,8 +213,8 @@ def report(run: Path) -> None:
 @app.command
 def export(
     *,
-    run: Path,
-    out: Path | None = None,
+    run: NamedPath,
+    out: NamedPath | None = None,
     state: Keep | None = None,
     weights: StoredWeights = "float32",
 ) -> None:
@@ -220,7 +235,7 @@ def export(
 @app.command
 def publish(  # noqa: PLR0913  each is a flag
     *,
-    run: Path,
+    run: NamedPath,
     repository: str,
     export: Path | None = None,
     state: Keep | None = None,

@@ -26,6 +26,13 @@ def run_main(arguments: str, small: SmallModel, tmp_path: Path) -> int:
     [
         ("fit --run {new}", "name the data"),
         ("fit folder:{data} --run {old}", "holds a run already; add --resume"),
+        ("fit folder:{data} --run {old}/log.jsonl/run", "log.jsonl is not a folder"),
+        ("fit folder:{data} --run {data}/run", "run lies inside the pictures of folder:"),
+        ("fit folder:{data} --run=", "Invalid value for --run: it is empty"),
+        (
+            "fit folder:{data} --run {new} --preset residual17 --widths 8,8",
+            "name both; what is not named is the preset residual17's",
+        ),
         ("fit --run {new} --resume", "holds no run to read"),
         ("fit --run {old} --resume --seed 7", "a resumed run keeps its settings, but seed"),
         ("fit --run {old} --resume --epochs 1", "nothing is left to train: all 1 epochs are done"),

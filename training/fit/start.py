@@ -2,9 +2,10 @@
 
 import functools
 import time
+from pathlib import Path
 
 from training.data.load import load_dataset
-from training.errors import CheckpointError
+from training.errors import CheckpointError, ConfigError
 from training.fit.budget import Clock
 from training.fit.device import make_deterministic, resolve
 from training.fit.loop import Trainer
@@ -14,6 +15,7 @@ from training.objective.terms import TERMS, Terms
 from training.parallel.group import ALONE, Group
 from training.results.run import Run
 from training.results.trained import TrainedModel
+from training.settings.data import DataSettings
 from training.settings.fit import FitSettings
 from training.settings.load import differing
 
@@ -43,6 +45,7 @@ def start_run(  # noqa: PLR0913, PLR0917  what a run is made of
         TrainingError: settings, data or folder do not allow it.
     """
     run.refuse_existing()
+    _refuse_inside_data(run.folder, settings.data)
     settings = _resolved(settings, group)
     # The folder is made last: what cannot start leaves nothing behind.
     trainer = _trainer(settings, run, progress, terms, clock, group)
@@ -95,6 +98,20 @@ def resume_run(  # noqa: PLR0913, PLR0917  what a run is made of
             run.change(settings)
         run.log.begin(settings, checkpoint.epochs if checkpoint is not None else ())
         return trainer.train()
+
+
+def _refuse_inside_data(folder: Path, data: DataSettings) -> None:
+    """Keep a run's files out of the folder of pictures that it learns from.
+
+    Raises:
+        ConfigError: they would lie in there, where the next run looks for pictures.
+    """
+    if data.kind == "folder" and folder.resolve().is_relative_to(Path(data.path).resolve()):
+        message = (
+            f"{folder} lies inside the pictures of {data.source}, whose sub-folders are classes or "
+            "splits; name a folder outside"
+        )
+        raise ConfigError(message)
 
 
 def _resolved(settings: FitSettings, group: Group) -> FitSettings:

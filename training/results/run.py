@@ -1,6 +1,7 @@
 """The folder of a run, and its files."""
 
 import json
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,13 +48,21 @@ class Run:
         self._model = folder / MODEL_FILE
 
     def refuse_existing(self) -> None:
-        """Make sure that starting here would overwrite nothing.
+        """Make sure that starting here would overwrite nothing, and that it can be written here.
 
         Raises:
-            CheckpointError: a run is there already.
+            CheckpointError: a run is there already, or no folder can be made.
         """
         if self.is_started():
             message = f"{self.folder} holds a run already; add --resume or name another folder"
+            raise CheckpointError(message)
+        above = (self.folder, *self.folder.absolute().parents)
+        there = next(path for path in above if path.exists())
+        if not there.is_dir():
+            message = f"a run cannot be written to {self.folder}: {there} is not a folder"
+            raise CheckpointError(message)
+        if not os.access(there, os.W_OK | os.X_OK):
+            message = f"a run cannot be written to {self.folder}: {there} may not be written to"
             raise CheckpointError(message)
 
     @contextmanager
@@ -63,9 +72,13 @@ class Run:
         What a killed writer left half written is removed.
 
         Raises:
-            CheckpointError: another one is writing there.
+            CheckpointError: another one is writing there, or the folder cannot be made.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            message = f"a run cannot be written to {self.folder}: {error.strerror}"
+            raise CheckpointError(message) from error
         with only_writer(self.folder):
             files = (self._settings, self._checkpoint, self._best, self._answers, self._report)
             for path in (*files, self._model):

@@ -32,7 +32,7 @@ class FitSettings(Section):
         widths = self.network.widths
         beyond = [layer for layer in self.network.pooled_layers if layer > len(widths)]
         if beyond:
-            message = f"pool_before names layers {beyond}, but widths has {len(widths)}"
+            message = f"pool_before names layers {beyond}, but widths has {len(widths)}: name both"
             raise ValueError(message)
         of_each = {
             "convolutions": len(self.network.convolutions),

@@ -55,7 +55,13 @@ def load_settings(
     try:
         return FitSettings.model_validate(merged(under, given))
     except ValidationError as error:
-        raise ConfigError(describe(error)) from error
+        raise ConfigError(describe(error) + _preset_hint(error, given.get("preset"))) from error
+
+
+def _preset_hint(error: ValidationError, preset: object) -> str:
+    """Where settings contradict each other, say that some of them may be a preset's."""
+    contradicts = any(not each["loc"] for each in error.errors(include_url=False))
+    return f"; what is not named is the preset {preset}'s" if contradicts and preset else ""
 
 
 def _without_epochs(given: Mapping[str, Any]) -> dict[str, Any]:
