@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ from service.predict.loading import Further, OpenSession, RunSizes
 from service.predict.on_demand import OnDemand
 from service.predict.opening import Opening
 from service.predict.predictor import Predictor
-from service.predict.refusals import Refusal
+from service.predict.refusals import Refusals
 from service.predict.trials import TrialHooks, Trials
 from service.predict.watcher import Watcher
 from service.predict.worker import Crew
@@ -151,22 +151,24 @@ def build_engine(
         return Lane(version, parts)
 
     def on_swap(succeeded: bool) -> None:  # noqa: FBT001  a callback
-        metrics.swap(lanes.serving, succeeded=succeeded)
+        metrics.swap(succeeded=succeeded)
 
     trials = Trials(repository, lanes, TrialHooks(metrics.trial_request, metrics.trial_images))
     watcher = Watcher(repository, lanes, open_lane, trials=trials, on_swap=on_swap)
     on_demand = OnDemand(repository, lanes, watcher)
     refused = partial(refused_labels, watcher.refusals)
-    metrics.watch(Sources(lambda: lanes.depth, lanes.expected_wait_s, refused))
+    metrics.watch(
+        Sources(lambda: lanes.depth, lanes.expected_wait_s, refused, lambda: lanes.serving)
+    )
     health = Health(lanes, metrics.refresh)
     predictor = Predictor(lanes, on_demand, trials)
     return Engine(repository, predictor, lanes, watcher, health, on_demand, trials)
 
 
-def refused_labels(refusals: Mapping[str, Refusal]) -> set[Refused]:
+def refused_labels(refusals: Refusals) -> set[Refused]:
     """Give the labels of what stands refused: `active.json` itself has no version."""
     found = set()
-    for each in refusals.values():
+    for each in refusals.standing():
         name, _, version = each.version.partition("/")
         found.add(Refused(name, version, each.kind))
     return found

@@ -48,11 +48,13 @@ class Sources(NamedTuple):
         depth: images that wait or run.
         wait_s: seconds that an image would wait which came now.
         refused: the versions that do not serve.
+        serving: the versions that answer for their models.
     """
 
     depth: Callable[[], int] = lambda: 0
     wait_s: Callable[[], float] = lambda: 0.0
     refused: Callable[[], Iterable[Refused]] = tuple
+    serving: Callable[[], Collection[VersionId]] = tuple
 
 
 class Metrics(AnswerMetrics):
@@ -120,7 +122,7 @@ class Metrics(AnswerMetrics):
         )
         self._active = Gauge(
             "goodserve_active_version",
-            "1 for the version that serves",
+            "1 for the versions that answer for their models",
             BY_VERSION,
             registry=own,
             multiprocess_mode="livemax",
@@ -208,6 +210,7 @@ class Metrics(AnswerMetrics):
         super().refresh()
         self._depth.set(self._sources.depth())
         self._wait.set(self._sources.wait_s())
+        self._show_serving(self._sources.serving())
         refused = set(self._sources.refused())
         if refused != self._shown_refused:
             for each in self._shown_refused - refused:
@@ -216,9 +219,13 @@ class Metrics(AnswerMetrics):
                 self._refused.labels(*each).set(1)
             self._shown_refused = refused
 
-    def swap(self, serving: Collection[VersionId], *, succeeded: bool) -> None:
-        """Count one attempt to load a version, and say which ones answer for their models."""
+    def swap(self, *, succeeded: bool) -> None:
+        """Count one attempt to load a version."""
         self._swaps.labels("loaded" if succeeded else "refused").inc()
+        self._show_serving(self._sources.serving())
+
+    def _show_serving(self, serving: Collection[VersionId]) -> None:
+        """Say which versions answer for their models; those of before do not any more."""
         for version in self._shown - set(serving):
             self._active.labels(version.name, version.version).set(0)
         for version in serving:

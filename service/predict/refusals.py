@@ -2,6 +2,7 @@
 
 import errno
 import logging
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -42,11 +43,21 @@ def kind_of(error: Exception) -> str:
     return next((kind for type_, kind in _KINDS if isinstance(error, type_)), "failed")
 
 
+def without_place(reason: str, place: str) -> str:
+    """Word a reason for callers, whom the folder or bucket of the repository does not concern."""
+    return re.sub(rf"(?<![\w./-]){re.escape(place)}(?![\w.-])", "the repository", reason)
+
+
 def _is_shortage(error: BaseException | None) -> bool:
     """Tell whether an error, or one that led to it, is the machine's and not the version's."""
     if isinstance(error, MemoryError) or getattr(error, "errno", None) in _SHORTAGES:
         return True
     return error is not None and _is_shortage(error.__cause__)
+
+
+def _is_version(of: str) -> bool:
+    """Tell a version from a model's name and from a file."""
+    return "/" in of
 
 
 @dataclass(frozen=True)
@@ -87,6 +98,21 @@ class Refusals(Mapping[str, Refusal]):
     def __len__(self) -> int:
         """Count what something stands in the way of."""
         return len(self._known)
+
+    def standing(self) -> tuple[Refusal, ...]:
+        """Give those of what was to serve: not of versions that requests merely named."""
+        return tuple(refusal for of, refusal in self._known.items() if not _is_version(of))
+
+    def keep_only(self, active: Mapping[str, str]) -> None:
+        """Forget those of models that are to serve by other versions now, or not at all.
+
+        Args:
+            active: the version of each model that is to serve, as text, by the model's name.
+        """
+        for of, refusal in [*self._known.items()]:
+            is_model = not _is_version(of) and of != refusal.version
+            if is_model and active.get(of) != refusal.version:
+                self.forget(of)
 
     def reason(self, version: str) -> str | None:
         """Say why a version does not serve, whatever it was to serve as; None: nothing stands."""

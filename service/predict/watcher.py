@@ -22,6 +22,7 @@ from service.predict.refusals import (
     Refusals,
     Signature,
     kind_of,
+    without_place,
 )
 from service.predict.trials import Trials
 
@@ -83,10 +84,11 @@ class Watcher:
 
     @property
     def refusal(self) -> Refusal | None:
-        """The refusal that stands in the default model's way, or else any other one."""
-        active = self._lanes.active
-        mine = self.refusals.get(active.id.name) if active is not None else None
-        return mine or next(iter(self.refusals.values()), None)
+        """What stands in the default model's way, or in that of `active.json`, or of any model."""
+        default = self._lanes.default
+        ways = (default, ACTIVE_FILE) if default is not None else (ACTIVE_FILE,)
+        found = next((self.refusals[of] for of in ways if of in self.refusals), None)
+        return found or next(iter(self.refusals.standing()), None)
 
     async def look(self) -> None:
         """Swap where another version is active than the one that answers, or that is in trouble.
@@ -108,6 +110,8 @@ class Watcher:
                 await self._replace_if_troubled(self._lanes.active)
             return
         self.state = state
+        active = {name: str(VersionId(name, each.active)) for name, each in state.models.items()}
+        self.refusals.keep_only(active)
         loaded = {version.name for version in self._lanes.serving}
         for name in state.models:
             if name == state.default or name in loaded:
@@ -265,12 +269,13 @@ class Watcher:
         retry_s: float | None = None,
     ) -> None:
         lane = self._lanes.of(Wanted(of)) or self._lanes.active
-        kind, self._lanes.why_none = why
+        kind, reason = why[0], without_place(why[1], self._repository.place)
+        self._lanes.why_none = reason
         if retry_s is None:
             # Of what a request names there is somebody who would come again.
             is_passing = kind == SHORTAGE or (kind in PASSING and of == version)
             retry_s = PASSING_RETRY_S if is_passing else RETRY_S
-        refusal = Refusal(version, why[1], signature, self._clock() + retry_s, kind)
+        refusal = Refusal(version, reason, signature, self._clock() + retry_s, kind)
         self.refusals.refuse(of, refusal, lane.id if lane is not None else None)
 
     def _forget_refusal(self, of: str) -> None:

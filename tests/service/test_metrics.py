@@ -104,7 +104,8 @@ def test_each_version_has_an_index_of_drift() -> None:
 def test_latency_is_counted_by_outcome_and_model() -> None:
     """Every outcome of a model that serves is there from the start; models after many share one."""
     metrics = Metrics()
-    metrics.swap([VersionId("colours", "1")], succeeded=True)
+    metrics.watch(Sources(serving=lambda: [VersionId("colours", "1")]))
+    metrics.swap(succeeded=True)
 
     for number in range(40):
         metrics.request("ok", 0.002, f"model{number}")
@@ -116,6 +117,23 @@ def test_latency_is_counted_by_outcome_and_model() -> None:
     assert value(text, f'{count}{{name="model0",outcome="ok"}}') == 1
     assert value(text, f'{count}{{name="other",outcome="ok"}}') == 10
     assert value(text, 'goodserve_requests_total{outcome="ok"}') == 40
+
+
+def test_a_version_that_serves_is_shown_as_long_as_it_does() -> None:
+    """A model that is deactivated answers nobody, though nothing was loaded in its place."""
+    metrics, serving = Metrics(), [VersionId("colours", "1"), VersionId("letters", "2")]
+    metrics.watch(Sources(serving=lambda: serving))
+    metrics.swap(succeeded=True)
+    names = [
+        f'goodserve_active_version{{name="{n}",version="{v}"}}'
+        for n, v in (("colours", 1), ("letters", 2))
+    ]
+
+    before = [value(metrics.render().decode(), name) for name in names]
+    serving.pop()
+    after = [value(metrics.render().decode(), name) for name in names]
+
+    assert (before, after) == ([1, 1], [1, 0])
 
 
 def test_a_refused_version_is_shown_as_long_as_it_is_refused() -> None:
