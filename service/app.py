@@ -46,6 +46,7 @@ from service.metrics import Metrics
 from service.predict.admission import Admission
 from service.predict.decode import Decode
 from service.predict.loading import OpenSession
+from service.setting_values import listed
 from service.settings import Settings
 
 # Has an application answer a request, and traces it.
@@ -172,7 +173,7 @@ def create_app(
     gate = Gate(keys.ring, metrics.denied, settings.open_metrics) if keys is not None else None
     describe_security(framework, gate)
     add_handlers(framework, {V2: write_error})
-    origins = tuple(part.strip() for part in settings.cors_origins.split(",") if part.strip())
+    origins = tuple(listed(settings.cors_origins))
     app = App(framework, predict, origins, gate, trace, lambda: engine.lanes.depth)
     return app
 

@@ -39,7 +39,7 @@ def serve(settings: Settings) -> None:
     Raises:
         DeviceError: CUDA was asked for and does not work.
         KeysError: the keys cannot be read.
-        ListenError: several processes were to listen where they cannot.
+        ListenError: the address is taken, or not ours.
         RepositoryError: the public keys cannot be read.
         StartError: none of several processes can start.
         TlsError: certificate or key cannot be used.
@@ -71,6 +71,7 @@ def serve(settings: Settings) -> None:
         _pass_on(settings)
         with _admin_port(settings):
             if layout.processes == 1:
+                _check_free(settings)
                 uvicorn.run(APP, host=settings.host, port=settings.port, **options(settings))
             else:
                 asyncio.run(_by_several(settings, layout.processes))
@@ -94,6 +95,15 @@ def _admin_port(settings: Settings) -> AbstractContextManager[None]:
     listener = bound_socket(settings.admin_host, settings.admin_port)
     told = options(settings) | {"factory": False}
     return served_aside(uvicorn.Config(create_admin_app(settings), **told), listener)
+
+
+def _check_free(settings: Settings) -> None:
+    """Find out before a model is loaded whether an address can be listened on.
+
+    Raises:
+        ListenError: it cannot.
+    """
+    bound_socket(settings.host, settings.port).close()
 
 
 async def _by_several(settings: Settings, processes: int) -> None:

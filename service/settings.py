@@ -8,8 +8,8 @@ from cyclopts import Parameter
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from model.artifact.place import Place
 from model.artifact.repository import BUNDLED_REPOSITORY
+from service.setting_values import NamedPath, NamedPlace, NamedText, Origins, Proxies
 
 PREFIX = "GOODSERVE_"
 
@@ -19,6 +19,8 @@ _ORDERED = (
     ("max_request_bytes", "max_bytes_in_flight", "a full body must be able to come in"),
     ("max_image_pixels", "max_request_pixels", "a full image must be able to come in"),
 )
+# Addresses that stand for all of a machine's.
+_EVERYWHERE = frozenset({"0.0.0.0", "::"})  # noqa: S104  they are told from others
 
 
 class Settings(BaseSettings):
@@ -26,15 +28,15 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
 
-    host: str = Field("127.0.0.1", description="address to listen on")
+    host: NamedText = Field("127.0.0.1", description="address to listen on")
     port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0 takes a free one")
     grpc_port: int | None = Field(
         None, ge=1, le=65535, description="port for the Open Inference Protocol over gRPC"
     )
-    repository: Place = Field(
+    repository: NamedPlace = Field(
         str(BUNDLED_REPOSITORY), description="the model repository: a folder, or s3://BUCKET/PREFIX"
     )
-    public_key: Path | None = Field(
+    public_key: NamedPath | None = Field(
         None, description="PEM file of public keys; versions signed by none of them are refused"
     )
     max_models: int = Field(
@@ -134,26 +136,26 @@ class Settings(BaseSettings):
         None, description="where several workers share their counts; serve makes it"
     )
     access_log: bool = Field(default=False, description="log a line per request")
-    cors_origins: str = Field(
+    cors_origins: Origins = Field(
         "",
         description="origins whose pages may ask, separated by commas; * for all",
     )
     admin_port: int | None = Field(
         None, ge=0, le=65535, description="serve /admin here alone; by default on the same port"
     )
-    admin_host: str = Field("127.0.0.1", description="address of the admin port")
-    ssl_certfile: Path | None = Field(
+    admin_host: NamedText = Field("127.0.0.1", description="address of the admin port")
+    ssl_certfile: NamedPath | None = Field(
         None, description="PEM with certificate and chain; with it the service speaks TLS"
     )
-    ssl_keyfile: Path | None = Field(
+    ssl_keyfile: NamedPath | None = Field(
         None, description="PEM with the certificate's key, where that file has it not"
     )
-    forwarded_allow_ips: str = Field(
+    forwarded_allow_ips: Proxies = Field(
         "",
         description="addresses or networks of proxies whose X-Forwarded-For and -Proto are "
         "believed, separated by commas; by default nobody's",
     )
-    keys_file: Path | None = Field(
+    keys_file: NamedPath | None = Field(
         None, description="who may ask: goodserve keys makes it; without any key, all may predict"
     )
     api_keys: str = Field("", description="the same as a text: the content of a keys file")
@@ -188,6 +190,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Self:
+        self._check_ports()
         for smaller, larger, why in _ORDERED:
             if getattr(self, smaller) > getattr(self, larger):
                 message = (
@@ -229,6 +232,21 @@ class Settings(BaseSettings):
             )
             raise ValueError(message)
         return self
+
+    def _check_ports(self) -> None:
+        """Refuse two listeners on one port of one address.
+
+        Raises:
+            ValueError: they could not both listen.
+        """
+        own, admin = (self.host, self.port), (self.admin_host, self.admin_port)
+        beside = [("grpc_port", (self.host, self.grpc_port)), ("admin_port", admin)]
+        pairs = [("port", own, *other) for other in beside] + [(*beside[0], *beside[1])]
+        for one, (host, port), other, (other_host, other_port) in pairs:
+            meet = host == other_host or not _EVERYWHERE.isdisjoint({host, other_host})
+            if port and port == other_port and meet:
+                message = f"{one} and {other} are both {port}; each needs one of its own"
+                raise ValueError(message)
 
 
 def _has_otlp() -> bool:

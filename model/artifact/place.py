@@ -1,5 +1,6 @@
 """Where a repository is, as people write it: a folder's path, or the address of a bucket."""
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -28,6 +29,11 @@ def storage_at(place: str | Path) -> Storage:
     """
     text = str(place)
     return ObjectStorage(text) if is_address(text) else FolderStorage(Path(text))
+
+
+def without_place(text: str, place: str) -> str:
+    """Word a reason for callers, whom the folder or bucket of a repository does not concern."""
+    return re.sub(rf"(?<![\w./-]){re.escape(place)}(?![\w.-])", "the repository", text)
 
 
 def absolute(place: str) -> str:

@@ -2,7 +2,6 @@
 
 import errno
 import logging
-import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -41,11 +40,6 @@ def kind_of(error: Exception) -> str:
     if _is_shortage(error):
         return SHORTAGE
     return next((kind for type_, kind in _KINDS if isinstance(error, type_)), "failed")
-
-
-def without_place(reason: str, place: str) -> str:
-    """Word a reason for callers, whom the folder or bucket of the repository does not concern."""
-    return re.sub(rf"(?<![\w./-]){re.escape(place)}(?![\w.-])", "the repository", reason)
 
 
 def _is_shortage(error: BaseException | None) -> bool:

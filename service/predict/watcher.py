@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from model.artifact.active import Active
 from model.artifact.outputs import ContractError
+from model.artifact.place import without_place
 from model.artifact.repository import ACTIVE_FILE, ModelRepository
 from model.artifact.version import RepositoryError, VersionId
 from service.predict.lane import Lane
@@ -22,7 +23,6 @@ from service.predict.refusals import (
     Refusals,
     Signature,
     kind_of,
-    without_place,
 )
 from service.predict.trials import Trials
 

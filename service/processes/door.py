@@ -55,6 +55,20 @@ def _bound(host: str, port: int) -> socket.socket:
     return listener
 
 
+def _listen(listener: socket.socket) -> None:
+    """Let connections come; more than one may bind an address, but only one listens.
+
+    Raises:
+        ListenError: another one does.
+    """
+    try:
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        host, port = listener.getsockname()[:2]
+        message = f"cannot listen on {host}, port {port}: {error.strerror}; choose another"
+        raise ListenError(message) from error
+
+
 def url_of(listener: socket.socket, scheme: str) -> str:
     """Say where a socket is reached."""
     host, port = listener.getsockname()[:2]
@@ -85,11 +99,15 @@ class Door:
         self._later: asyncio.TimerHandle | None = None
 
     def open(self) -> None:
-        """Accept from now on; a door that was closed stays so."""
+        """Accept from now on; a door that was closed stays so.
+
+        Raises:
+            ListenError: another one listens there by now.
+        """
         if self._is_closed:  # a process that became ready while all are told to end
             return
         if not self._is_listening:
-            self._listener.listen(_BACKLOG)
+            _listen(self._listener)
             self._is_listening = True
             log.info("running on %s (Ctrl-C ends it)", url_of(self._listener, self._scheme))
         if not self._is_open and self._later is None:

@@ -5,7 +5,7 @@ import logging
 import signal
 import socket
 
-from service.processes.door import Door
+from service.processes.door import Door, ListenError
 from service.processes.process import ServerProcess, Target
 from service.processes.restarts import Restarts
 
@@ -48,12 +48,13 @@ class Supervisor:
         self._restarts = Restarts(processes)
         self._end = asyncio.Event()
         self._all_gone = asyncio.Event()
-        self._why = ""
+        self._failure: Exception | None = None
 
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT, then let the processes answer what is in flight.
 
         Raises:
+            ListenError: another one listens on the address by the time a process can serve.
             StartError: the processes fail to start again and again, and none serves.
         """
         loop = asyncio.get_running_loop()
@@ -65,8 +66,8 @@ class Supervisor:
         await self._end.wait()
         looking.cancel()
         await self._stop()
-        if self._why:
-            raise StartError(self._why)
+        if self._failure is not None:
+            raise self._failure
 
     def _start(self) -> None:
         """Start one process, unless the end has come."""
@@ -84,7 +85,15 @@ class Supervisor:
             asyncio.get_running_loop().remove_reader(process.channel)
         elif process.was_ready and not was_ready:
             self._restarts.ready()
+            self._open_door()
+
+    def _open_door(self) -> None:
+        """Let callers in, or give up: nobody could ever come in."""
+        try:
             self._door.open()
+        except ListenError as error:
+            self._failure = error
+            self._end.set()
 
     def _replace(self, process: ServerProcess) -> None:
         """Bury a process that has ended, and start another one in its place, or give up."""
@@ -108,7 +117,8 @@ class Supervisor:
         loop.call_later(wait_s, self._start)
 
     def _give_up(self, why: str) -> None:
-        self._why = f"no server process can start; the last one ended with {why}"
+        message = f"no server process can start; the last one ended with {why}"
+        self._failure = StartError(message)
         self._end.set()
 
     async def _stop(self) -> None:

@@ -41,6 +41,21 @@ def test_every_setting_is_an_environment_variable(monkeypatch: pytest.MonkeyPatc
             "anytime_under_load 0.95 is over anytime 0.9; load must not",
         ),
         ({"max_waiting_images": 8}, "max_images_per_request 32 is over max_waiting_images 8"),
+        ({"grpc_port": 8000}, "port and grpc_port are both 8000; each needs one of its own"),
+        ({"admin_port": 8000, "keys_file": "k"}, "port and admin_port are both 8000"),
+        (
+            {"admin_port": 9, "grpc_port": 9, "keys_file": "k"},
+            "grpc_port and admin_port are both 9",
+        ),
+        ({"host": "::", "admin_port": 8000, "keys_file": "k"}, "both 8000"),
+        ({"host": ""}, "host\n.*it is empty; name one, or leave the setting out"),
+        ({"host": " "}, "host\n.*it is empty"),
+        ({"repository": ""}, "repository\n.*it is empty"),
+        ({"keys_file": ""}, "keys_file\n.*it is empty"),
+        ({"cors_origins": "https://a.example, https://b.example/"}, "'https://b.example/' is no"),
+        ({"cors_origins": "shop.example"}, "'shop.example' is no origin such as https://"),
+        ({"forwarded_allow_ips": "10.0.0.0/33"}, "'10.0.0.0/33' is no address or network"),
+        ({"forwarded_allow_ips": "proxy"}, "'proxy' is no address or network"),
     ],
 )
 def test_bad_settings_are_refused(given: dict[str, object], message: str) -> None:
@@ -49,9 +64,22 @@ def test_bad_settings_are_refused(given: dict[str, object], message: str) -> Non
         Settings.model_validate(given)
 
 
+def test_one_port_of_two_addresses_is_sound() -> None:
+    """And a free port is another one for each."""
+    inside = {"host": "10.0.0.1", "port": 9, "admin_host": "127.0.0.1", "admin_port": 9}
+    free = {"port": 0, "admin_port": 0}
+
+    lists = {"cors_origins": "https://a.example:8443, *", "forwarded_allow_ips": "::1, 10.0.0.0/8"}
+
+    for given in (inside, free, {"admin_port": 1, **lists}):
+        assert Settings.model_validate({**given, "keys_file": "k"}).admin_port is not None
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["serve", "--keys-file", ""], "keys_file: it is empty"),
+        (["serve", "--host="], "host: it is empty"),
         (["serve", "--port", "many"], "port: Input should be a valid integer"),
         (
             ["serve", "--max-waiting-images", "8"],

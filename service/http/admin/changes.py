@@ -13,6 +13,7 @@ from typing import TypeVar
 from fastapi import Request
 
 from model.artifact.labels import Canary, checked_label
+from model.artifact.place import without_place
 from model.artifact.repository import ModelRepository
 from model.artifact.version import (
     BrokenVersionError,
@@ -87,8 +88,8 @@ class Changes:
         name = of.name if isinstance(of, VersionId) else of
         with audit.noted(request.scope, action, str(of)):
             async with self._turn:
-                await asyncio.to_thread(_translated, str(of), change)
-        state = await asyncio.to_thread(_translated, name, self.repository.state)
+                await asyncio.to_thread(self._translated, str(of), change)
+        state = await asyncio.to_thread(self._translated, name, self.repository.state)
         return model_state(state, name)
 
     async def states(self) -> ModelStates:
@@ -97,7 +98,7 @@ class Changes:
         Raises:
             ServiceError: it cannot be read.
         """
-        found = await asyncio.to_thread(_translated, "active.json", self.repository.state)
+        found = await asyncio.to_thread(self._translated, "active.json", self.repository.state)
         return model_states(found)
 
     def begin_trial(self, wanted: VersionId, options: TrialOptions) -> None:
@@ -126,6 +127,24 @@ class Changes:
             detail = f"{name} is the default model; make another one the default first"
             raise ConflictError("default-model", detail)
         self.repository.deactivate(name)
+
+    def _translated(self, of: str, change: Callable[[], T]) -> T:
+        """Do it, and say what went wrong in the service's words, without the server's paths.
+
+        Raises:
+            ServiceError: it could not be done.
+        """
+        try:
+            return change()
+        except UnknownVersionError as error:
+            detail = without_place(str(error), self.repository.place)
+            raise NotFoundError("unknown-model", detail) from error
+        except BrokenVersionError as error:
+            raise ConflictError("version-refused", f"{of} was refused: {error}") from error
+        except RepositoryError as error:
+            log.error("%s", error)  # noqa: TRY400  what is wrong is in the text
+            detail = "the model repository cannot be read or written; the service's log says why"
+            raise OurFaultError("repository-failed", detail) from error
 
 
 def version_of(name: str, version: str) -> VersionId:
@@ -159,23 +178,3 @@ def label_of(label: str) -> str:
         return checked_label(label)
     except RepositoryError as error:
         raise UnprocessableError("bad-label", str(error)) from error
-
-
-def _translated(of: str, change: Callable[[], T]) -> T:
-    """Do it, and say what went wrong in the service's words, without the server's paths.
-
-    Raises:
-        ServiceError: it could not be done.
-    """
-    try:
-        return change()
-    except UnknownVersionError as error:
-        log.info("%s", error)
-        detail = f"{of}: there is none, or no version of it is active or was so before"
-        raise NotFoundError("unknown-model", detail) from error
-    except BrokenVersionError as error:
-        raise ConflictError("version-refused", f"{of} was refused: {error}") from error
-    except RepositoryError as error:
-        log.error("%s", error)  # noqa: TRY400  what is wrong is in the text
-        detail = "the model repository cannot be read or written; the service's log says why"
-        raise OurFaultError("repository-failed", detail) from error

@@ -88,6 +88,7 @@ def test_labels_are_set_moved_and_removed(
     assert (refused.status_code, refused.json()["title"]) == (422, "Bad label")
     assert removed["labels"] == {"stable": "1"}
     assert again.status_code == 404
+    assert "no label 'best'" in again.json()["detail"]
     state = repository.state()
     assert state is not None
     assert state.models["colours"].labels == {}
@@ -106,6 +107,7 @@ def test_a_version_is_tried_and_promoted_or_not(client: httpx.Client) -> None:
     assert tried["canary"]["shadow"] is True
     assert tried["labels"] == {"stable": "1", "canary": "2"}
     assert (abandoned["canary"], again.status_code) == (None, 404)
+    assert again.json()["detail"] == "no version of colours is on trial"
     assert (promoted["active"], promoted["canary"]) == ("3", None)
     assert (active.status_code, active.json()["title"]) == (409, "Already active")
 

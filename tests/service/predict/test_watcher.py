@@ -7,59 +7,13 @@ from pathlib import Path
 import pytest
 
 from model.artifact.outputs import ContractError
-from model.artifact.repository import ModelRepository
-from model.artifact.version import BrokenVersionError, UnknownVersionError, VersionId
-from service.predict.lane import Lane
-from service.predict.lanes import Lanes
+from model.artifact.version import VersionId
 from service.predict.predictor import Predictor
-from service.predict.refusals import RETRY_S, without_place
-from service.predict.watcher import Watcher
-from tests.service.fakes import Clock, FakeSession, Gate, fake_repository, loaded
-from tests.service.fakes import open_lane as open_fake_lane
+from service.predict.refusals import RETRY_S
+from tests.service.fakes import FakeSession, Gate
+from tests.service.predict.watched import Watched
 
 pytestmark = pytest.mark.anyio
-
-
-class Opener:
-    """Opens lanes of fakes, or fails as long as it is told to."""
-
-    def __init__(self) -> None:
-        """Begin without fault."""
-        self.error: Exception | None = None
-        self.broken: set[str] = set()
-        self.session = FakeSession()
-        self.attempts: list[str] = []
-        self.before: list[VersionId | None] = []
-        self.clock = Clock()
-
-    async def __call__(self, wanted: VersionId, before: VersionId | None) -> Lane:
-        """Open or fail."""
-        self.attempts.append(wanted.version)
-        self.before.append(before)
-        if self.error is not None:
-            raise self.error
-        if wanted.version in self.broken:
-            message = f"{wanted} is corrupt"
-            raise BrokenVersionError(message)
-        version = loaded(self.session, version=wanted.version)
-        return open_fake_lane(version, clock=self.clock, stall_timeout_s=1.0)
-
-
-class Watched:
-    """A repository, lanes, and the watcher between them."""
-
-    def __init__(self, root: Path, versions: int = 1) -> None:
-        """Publish versions; nothing is looked at yet."""
-        self.repository: ModelRepository = fake_repository(root, versions)
-        self.opener, self.lanes, self.swaps = Opener(), Lanes(100), list[bool]()
-        self.clock = self.opener.clock
-        self.watcher = Watcher(
-            self.repository,
-            self.lanes,
-            self.opener,
-            on_swap=self.swaps.append,
-            clock=self.clock,
-        )
 
 
 async def test_a_transient_failure_is_tried_again(
@@ -215,94 +169,6 @@ async def test_where_the_active_version_cannot_serve_the_one_before_does(tmp_pat
     at.clock.now = RETRY_S
     await at.watcher.look()
     assert at.lanes.active.id == VersionId("colours", "3")
-
-
-async def test_what_requests_name_stands_in_nobodys_way(tmp_path: Path) -> None:
-    """It is remembered for those who name it again, and hides nothing that was to serve."""
-    at = Watched(tmp_path, versions=3)
-    await at.watcher.look()
-    at.opener.broken = {"2", "3"}
-
-    await at.watcher.load(VersionId("colours", "2"))
-
-    assert at.watcher.refusal is None
-    assert at.watcher.refusals.reason("colours/2") == "colours/2 is corrupt"
-    at.repository.activate(VersionId("colours", "3"))
-    await at.watcher.look()
-    assert at.watcher.refusal is not None
-    assert at.watcher.refusal.version == "colours/3"
-
-
-async def refused_letters(root: Path) -> Watched:
-    """Let a second model be refused, of which there are two versions, when it is named."""
-    at = Watched(root)
-    stored = at.repository.read(VersionId("colours", "1"))
-    for _ in range(2):
-        at.repository.publish("letters", stored.model, stored.manifest)
-    at.repository.activate(VersionId("letters", "1"))
-    await at.watcher.look()
-    state = at.repository.state()
-    assert state is not None
-    at.opener.error = ContractError("bad")
-    await at.watcher.bring_up(state, "letters")
-    return at
-
-
-async def test_a_damaged_active_file_is_told_before_other_models(tmp_path: Path) -> None:
-    """The default model stands first, then the file, then any other model."""
-    at = await refused_letters(tmp_path)
-    assert at.watcher.refusal is not None
-    assert at.watcher.refusal.version == "letters/1"
-
-    (tmp_path / "active.json").write_text("{")
-    await at.watcher.look()
-
-    assert at.watcher.refusal.version == "active.json"
-
-
-@pytest.mark.parametrize("change", ["deactivated", "activated"])
-async def test_what_is_not_to_serve_any_more_is_forgotten(tmp_path: Path, change: str) -> None:
-    """Also of a model that nobody asks for: no alarm goes on until the next start."""
-    at = await refused_letters(tmp_path)
-    assert [each.version for each in at.watcher.refusals.standing()] == ["letters/1"]
-
-    if change == "deactivated":
-        at.repository.deactivate("letters")
-    else:
-        at.repository.activate(VersionId("letters", "2"))
-    await at.watcher.look()
-
-    assert at.watcher.refusals.standing() == ()
-    assert at.watcher.refusal is None
-
-
-async def test_callers_do_not_read_where_the_repository_lies(tmp_path: Path) -> None:
-    """Neither of a version that is missing, nor where loading fails in any other way."""
-    at = Watched(tmp_path)
-    place = at.repository.place
-    for error in (
-        UnknownVersionError(f"there is no version colours/1 in {place}"),
-        OSError(f"cannot map {place}/colours/1/model.onnx"),
-    ):
-        at.opener.error = error
-
-        await at.watcher.look()
-
-        assert at.watcher.refusal is not None
-        assert "the repository" in at.watcher.refusal.reason
-        assert str(tmp_path) not in f"{at.watcher.refusal.reason}{at.lanes.why_none}"
-        at.clock.now += RETRY_S
-
-
-@pytest.mark.parametrize("place", [".", "m", "/srv/models"])
-def test_a_place_is_told_from_what_only_looks_like_it(place: str) -> None:
-    """A full stop, a letter, and a longer path stay."""
-    reason = f"m.onnx of model.1 in {place} is cut at /srv/models-old. {place}/a is not"
-
-    found = without_place(reason, place)
-
-    middle = "is cut at /srv/models-old."
-    assert found == f"m.onnx of model.1 in the repository {middle} the repository/a is not"
 
 
 async def test_a_version_that_stands_in_is_replaced_when_it_is_lost(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import multiprocessing
 import socket
 
 import pytest
@@ -45,3 +46,18 @@ def test_an_address_that_is_taken_is_told() -> None:
 
         with pytest.raises(ListenError, match=f"127.0.0.1, port {port}: Address already in use"):
             bound_socket("127.0.0.1", port)
+
+
+def test_an_address_that_is_taken_meanwhile_ends_it() -> None:
+    """Two may bind it; who listens later is told, and leaves no process behind."""
+    listener = bound_socket("127.0.0.1", 0)
+    port = listener.getsockname()[1]
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        other.bind(("127.0.0.1", port))
+        other.listen()
+
+        with pytest.raises(ListenError, match=f"127.0.0.1, port {port}: Address already in use"):
+            asyncio.run(Supervisor(listener, targets.be_ready_and_sleep, 2, grace_s=1).run())
+
+    assert not multiprocessing.active_children()
