@@ -52,7 +52,7 @@ def see(network: ForwardForwardNetwork, images: Tensor) -> Seen:
         for part in torch.split(images, _BATCH):
             readouts = [reading.readout for reading in network.readings(part)]
             goodness.append(torch.stack([each.scaled_goodness for each in readouts], 1))
-            looks.append(look(network, readouts))
+            looks.append(look(network, readouts, network.combine(goodness[-1]).scores))
             last.append(readouts[-1].standardised)
     return Seen(torch.cat(goodness), Look.joined(looks), torch.cat(last))
 

@@ -61,8 +61,7 @@ class EvidenceNetwork(nn.Module):
         """
         is_mirrored, maps = self.network.spec.mirrored, []
         readings = list(self.network.readings(images))
-        scores = torch.stack([each.readout.scaled_goodness for each in readings], dim=1)
-        answer = self.network.combine(scores)
+        answer = self.network.combined([reading.readout for reading in readings])
         wanted = by_class + by_rank @ _ranked(answer.scores)
         channels, active = [], []
         weights = self.network.get_buffer("layer_weights")

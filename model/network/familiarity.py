@@ -32,14 +32,19 @@ class Look(NamedTuple):
         return cls(tuple(map(torch.cat, zip(*activities, strict=True))), torch.cat(scores))
 
 
-def look(network: ForwardForwardNetwork, readouts: Sequence[Readout]) -> Look:
-    """Take what familiarity is read from out of the readouts of all layers, when calibrated."""
+def look(network: ForwardForwardNetwork, readouts: Sequence[Readout], scores: Tensor) -> Look:
+    """Take what familiarity is read from out of a calibrated network's pass.
+
+    Args:
+        network: that was asked.
+        readouts: of every layer, first to last.
+        scores: `(N, K)`, float32, which it combined them into.
+    """
     activities = tuple(
         torch.unflatten(readout.standardised, -1, (block.spec.channels, -1)).mean(-1)
         for block, readout in zip(network.layers(), readouts, strict=True)
     )
-    answer = network.combine(torch.stack([each.scaled_goodness for each in readouts], dim=1))
-    return Look(activities, answer.scores / network.get_buffer("temperature"))
+    return Look(activities, scores / network.get_buffer("temperature"))
 
 
 class Whitened(nn.Module):

@@ -1,6 +1,6 @@
 """The residual stack of Forward-Forward blocks, read as one classifier."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Self, cast
 
 import torch
@@ -135,6 +135,10 @@ class ForwardForwardNetwork(nn.Module):
         scores = contributions.sum(dim=1)
         probabilities = torch.softmax(scores / self.get_buffer("temperature"), dim=1)
         return Classification(scores, probabilities, contributions)
+
+    def combined(self, readouts: Sequence[Readout]) -> Classification:
+        """Classify by what every layer was read as, first to last."""
+        return self.combine(torch.stack([each.scaled_goodness for each in readouts], dim=1))
 
     def forward(self, images: Tensor) -> Classification:
         """Classify `(N, H, W, 3)` uint8 images."""

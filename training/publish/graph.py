@@ -35,8 +35,8 @@ class _WithFamiliarity(torch.nn.Module):
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         readouts = [reading.readout for reading in self.network.readings(images)]
-        answer = self.network.combine(torch.stack([r.scaled_goodness for r in readouts], dim=1))
-        return *answer, self.familiarity(*look(self.network, readouts))
+        answer = self.network.combined(readouts)
+        return *answer, self.familiarity(*look(self.network, readouts, answer.scores))
 
 
 def to_onnx(network: ForwardForwardNetwork, familiarity: Familiarity | None = None) -> bytes:

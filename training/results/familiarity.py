@@ -69,7 +69,7 @@ def _read(network: ForwardForwardNetwork, split: Split) -> Look:
     with torch.no_grad():
         for part in split.parts(_BATCH):
             readouts = [reading.readout for reading in network.readings(part.images)]
-            seen.append(look(network, readouts))
+            seen.append(look(network, readouts, network.combined(readouts).scores))
     return Look.joined(seen)
 
 
