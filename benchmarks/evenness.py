@@ -20,7 +20,7 @@ from benchmarks.servers import HOST, ROOT, ServerError, ours, running, stopping_
 from benchmarks.usage import tree
 
 _REQUEST = f"GET /health/live HTTP/1.1\r\nHost: {HOST}\r\n\r\n".encode()
-_START_S = 20
+_START_S = 120
 _SETTLE_S = 1  # a process that is starting still opens files meanwhile
 _TOLD_S = 0.02  # in which a supervisor has heard of the connections that a process closed
 
@@ -70,9 +70,16 @@ def held(pid: int, port: int) -> list[int]:
 
 
 def until_all_serve(pid: int, port: int) -> None:
-    """Wait until every process has taken a connection of two for each."""
+    """Wait until every process has taken a connection of two for each.
+
+    Raises:
+        ServerError: some take none in two minutes.
+    """
     deadline = time.monotonic() + _START_S
-    while not all(shares(pid, port, 2 * len(_serving(pid)))) and time.monotonic() < deadline:
+    while not all(found := shares(pid, port, 2 * len(_serving(pid)))):
+        if time.monotonic() > deadline:
+            reason = f"after {_START_S} s the processes take {found} connections each"
+            raise ServerError(reason)
         time.sleep(0.05)
 
 

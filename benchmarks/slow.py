@@ -60,6 +60,11 @@ class SlowCrowd:
         if self._rest:
             self._trickle = asyncio.create_task(self._drip())
 
+    @property
+    def still_open(self) -> int:
+        """Count the connections that nobody has ended."""
+        return sum(client.is_open for client in self._clients)
+
     def leave(self) -> Outcome:
         """Hang up all, and tell what became of them."""
         if self._trickle is not None:
@@ -68,7 +73,7 @@ class SlowCrowd:
             kind=self._kind,
             wanted=self._size,
             refused=self._size - len(self._clients),
-            still_open=sum(client.is_open for client in self._clients),
+            still_open=self.still_open,
             statuses=dict(Counter(c.status for c in self._clients if c.status is not None)),
         )
         for client in self._clients:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageChops, ImageStat
 
+from benchmarks.servers import free_port
 from model.artifact.repository import BUNDLED_REPOSITORY
 from tests.conftest import ROOT
 from tests.e2e.server import running
@@ -27,7 +27,7 @@ def run(*command: str | Path, cwd: Path, **environment: str) -> str:
         env=os.environ | {"PATH": path} | environment,
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=900,
         check=False,
     )
     assert found.returncode == 0, found.stdout + found.stderr
@@ -38,9 +38,7 @@ def run(*command: str | Path, cwd: Path, **environment: str) -> str:
 def toured(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """Take the tour; give its folder and what it printed."""
     folder = tmp_path_factory.mktemp("tour")
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port = str(taken.getsockname()[1])
+    port = str(free_port())
     return folder, run(EXAMPLES / "tour.sh", folder, cwd=folder, PORT=port)
 
 

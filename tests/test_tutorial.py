@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from benchmarks.servers import free_port
 from tests.conftest import ROOT
 
 TUTORIAL = (ROOT / "docs" / "tutorial.md").read_text()
@@ -24,10 +24,10 @@ def followed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]
     folder = tmp_path_factory.mktemp("tutorial")
     (folder / "docs").symlink_to(ROOT / "docs")
     blocks = [block for not_run, block in _BLOCK.findall(TUTORIAL) if not not_run]
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port = str(taken.getsockname()[1])
+    port = str(free_port())
     script = f"\necho '{_END}'\n".join(blocks).replace("127.0.0.1:8000", f"127.0.0.1:{port}")
+    # A reader's machine does nothing else meanwhile.
+    script = script.replace("\nsleep 2\n", "\nsleep 20\n")
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     variables = {"PATH": path, "GOODSERVE_PORT": port, "PYTHONPATH": str(ROOT)}
 

@@ -70,7 +70,7 @@ def main() -> None:
     parser.add_argument("--top-k", type=int, default=3)
     parser.add_argument("--json", action="store_true", help="print the answer as it came")
     options = parser.parse_args()
-    wait_until_ready(options.url, seconds=30)
+    wait_until_ready(options.url, seconds=120)
     try:
         answer = ask(options.url, options.picture.read_bytes(), options.top_k)
     except urllib.error.HTTPError as error:

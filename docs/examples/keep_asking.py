@@ -42,7 +42,7 @@ def main() -> None:
     parser.add_argument("--url", default="http://127.0.0.1:8000")
     parser.add_argument("--seconds", type=float, default=300)
     options = parser.parse_args()
-    wait_until_ready(options.url, seconds=30)
+    wait_until_ready(options.url, seconds=120)
     found = keep_asking(options.url, options.picture.read_bytes(), options.until, options.seconds)
     for version, count in sorted(found.items()):
         print(f"{count} answers by {version}, none refused")

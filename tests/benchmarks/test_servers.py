@@ -77,10 +77,10 @@ def test_a_process_that_is_gone_has_nothing() -> None:
 def test_a_watcher_sees_health_and_memory() -> None:
     """About ten looks a second, some of them with the memory."""
     with running(ANSWERING, PROBE) as server, watching(server.port, server.pid, 30) as watch:
-        idle = idle_cpu_share(server.pid, 0.6)
+        idle = idle_cpu_share(server.pid, 1.5)
 
     assert idle < 0.5
-    assert 3 <= len(watch.looks) <= 8
+    assert 3 <= len(watch.looks) <= 20
     assert all(look.latency_s is not None for look in watch.looks)
     assert watch.looks[0].memory_bytes is not None
     assert watch.between(watch.looks[1].at_s, watch.looks[2].at_s) == [watch.looks[1]]

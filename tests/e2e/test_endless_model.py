@@ -16,7 +16,7 @@ from tests.pictures import coloured, encoded
 from tests.trained import SmallModel
 
 PICTURE = encoded(coloured("red", 1))
-FLAGS = ("--workers", "1", "--load-timeout-s", "2")
+FLAGS = ("--workers", "1", "--load-timeout-s", "10")
 
 
 def endless(model: bytes) -> bytes:
@@ -65,7 +65,7 @@ def repository(small_models: list[SmallModel], tmp_path: Path) -> ModelRepositor
 
 def until_refused(url: str) -> str:
     """Wait until readiness tells why the version does not serve."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         refused = httpx.get(f"{url}/health/ready").json().get("refused")
         if refused:
@@ -83,7 +83,7 @@ def test_a_service_started_on_one_lives_and_can_be_stopped(repository: ModelRepo
 
         repository.activate(VersionId("colours", "2"))
 
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while httpx.get(f"{server.url}/health/ready").status_code != 200:
             assert time.monotonic() < deadline
             time.sleep(0.1)

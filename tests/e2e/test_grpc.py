@@ -7,10 +7,11 @@ import time
 import psutil
 import pytest
 
+from benchmarks.servers import free_port
 from model.artifact.repository import BUNDLED_REPOSITORY
 from service.__main__ import main
 from tests.e2e.server import running
-from tests.service.grpc.test_tritonclient import PIXELS, free_port, grpc, pixel_input
+from tests.service.grpc.test_tritonclient import PIXELS, grpc, pixel_input
 
 
 def listening(supervisor: int, port: int) -> set[int]:

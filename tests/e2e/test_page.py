@@ -1,6 +1,7 @@
 """The page in a real browser, before the real service: what a person does, and what follows."""
 
 import re
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -68,8 +69,10 @@ def visit(browser: "Browser", server: Server, repository: ModelRepository) -> It
 def activate(server: Server, repository: ModelRepository, version: VersionId) -> None:
     """Let another version answer, and wait until it does."""
     repository.activate(version)
+    deadline = time.monotonic() + 120
     while httpx.get(f"{server.url}/health/ready").json()["model"]["version"] != version.version:
-        pass
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def choose(page: "Page", *labels: str) -> None:

@@ -86,7 +86,7 @@ def test_a_process_that_is_killed_is_replaced_at_once(server: Server) -> None:
 
         os.kill(first, signal.SIGKILL)
 
-        assert until(lambda: len(set(workers_of(pid)) - {first}) == 2) < 1
+        assert until(lambda: len(set(workers_of(pid)) - {first}) == 2) < 10
         assert second in workers_of(pid)
         assert [is_closed(connection) for connection in opened].count(True) == 4
     until_all_serve(pid, port)
@@ -168,9 +168,17 @@ def test_processes_end_with_their_supervisor(server: Server) -> None:
     server.process.kill()
     server.process.communicate(timeout=60)  # they hold its stderr until they end
 
-    until(lambda: not any(p.is_running() and p.status() != "zombie" for p in processes))
+    until(lambda: not any(is_alive(process) for process in processes))
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"{server.url}/health/live")
+
+
+def is_alive(process: psutil.Process) -> bool:
+    """Tell whether a process has not ended yet, collected or not."""
+    try:
+        return process.is_running() and process.status() != "zombie"
+    except psutil.NoSuchProcess:  # collected between the two questions
+        return False
 
 
 def test_a_service_whose_processes_cannot_start_gives_up(repository: Path, tmp_path: Path) -> None:
@@ -188,7 +196,7 @@ def test_a_service_whose_processes_cannot_start_gives_up(repository: Path, tmp_p
         [*command, "--device", "cpu", "--repository", str(repository)],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
         env=os.environ | {"PYTHONPATH": str(tmp_path)},
     )

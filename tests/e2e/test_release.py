@@ -3,7 +3,6 @@
 import hashlib
 import os
 import re
-import socket
 import subprocess
 import sys
 import tarfile
@@ -20,6 +19,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from benchmarks.servers import free_port
 from tests.conftest import ROOT
 
 PACKAGES = ("model", "service", "training")
@@ -173,7 +173,7 @@ def installed(built: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) 
     programs = folder / "venv" / "bin"
     pip = (sys.executable, "-m", "pip", "--python", programs / "python", "install")
     # Compiling what is installed takes longer than all that is done with it here.
-    flags = ("--quiet", "--disable-pip-version-check", "--no-compile")
+    flags = ("--quiet", "--disable-pip-version-check", "--no-compile", "--retries", "10")
     constraints = ("--constraint", ROOT / "constraints.txt")
     run(*pip, *flags, *constraints, f"{built['.whl']}[cpu]", cwd=folder)
     return programs
@@ -182,9 +182,7 @@ def installed(built: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) 
 @contextmanager
 def serving(programs: Path, cwd: Path) -> Iterator[str]:
     """Run `goodserve serve` as it is installed, with the bundled model; give its address."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port = taken.getsockname()[1]
+    port = free_port()
     command = [str(programs / "goodserve"), "serve", "--port", str(port)]
     server = subprocess.Popen(command, cwd=cwd, env=environment(), stderr=subprocess.PIPE)
     try:

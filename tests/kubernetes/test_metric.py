@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import socket
 import subprocess
 import threading
 import time
@@ -14,6 +13,7 @@ import httpx
 import pytest
 import yaml
 
+from benchmarks.servers import free_port
 from model.artifact.repository import BUNDLED_REPOSITORY
 from tests.e2e.server import running
 from tests.kubernetes.manifests import only
@@ -52,9 +52,7 @@ def prometheus(folder: Path, targets: dict[str, str]) -> Iterator[str]:
         "scrape_configs": [{"job_name": "goodserve", "static_configs": static}],
     }
     (folder / "prometheus.yml").write_text(json.dumps(config))
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{taken.getsockname()[1]}"
+    address = f"127.0.0.1:{free_port()}"
     flags = (f"--web.listen-address={address}", "--config.file=prometheus.yml")
     process = subprocess.Popen(
         [program, *flags, f"--storage.tsdb.path={folder / 'data'}"],

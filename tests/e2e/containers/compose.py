@@ -2,10 +2,10 @@
 
 import json
 import os
-import socket
 import subprocess
 from typing import Any
 
+from benchmarks.servers import free_port
 from tests.conftest import ROOT
 
 # A container starts in two seconds where nobody else computes, and in half a minute where many do.
@@ -47,9 +47,7 @@ class Compose:
 
     def __init__(self, project: str, *files: str, **environment: str) -> None:
         """Take a free port; `environment` is added to the variables that compose reads."""
-        with socket.socket() as taken:
-            taken.bind(("127.0.0.1", 0))
-            self.address = f"127.0.0.1:{taken.getsockname()[1]}"
+        self.address = f"127.0.0.1:{free_port()}"
         self.url = f"http://{self.address}"
         self._files = [part for file in files for part in ("--file", file)]
         self.environment = {

@@ -23,7 +23,8 @@ from tests.pictures import coloured, encoded
 pytestmark = pytest.mark.container
 
 MOST_BYTES = 350_000_000
-MOST_START_S = 3.0
+# CPU of two processes until the first answer, in imports of one.
+MOST_IMPORTS = 20
 PICTURE = encoded(coloured("red", 1))
 LOCKED_DOWN = ["--read-only", "--tmpfs=/tmp", "--cap-drop=ALL", "--security-opt=no-new-privileges"]
 SBOM = "/usr/share/goodserve/sbom.cdx.json"
@@ -131,22 +132,28 @@ def read(image: str, path: str) -> str:
 
 
 def test_the_first_answer_comes_soon(compose: Compose) -> None:
-    """Within 6 s of the process' start on an idle machine: 4 on an old processor; 3 are wanted."""
+    """For a few times the computing that importing its libraries takes, whatever the processor.
+
+    On an idle machine that is within 3 s of the process' start, 4 on an old processor; where others
+    compute too, the clock says more of them than of us, and is only told.
+    """
     port = compose.address.rpartition(":")[2]
-    idle = idle_share(1.0)
+    imported_s = min(import_s() for _ in range(3))
     starts = [start_to_answer(port) for _ in range(3)]
     for run_s, start_s, cpu_s in starts:
         print(
             f"\nfirst answer {start_s:.2f} s after the start, {run_s:.2f} s after `docker run`, "
-            f"with {cpu_s:.2f} s of CPU",
+            f"with {cpu_s:.2f} s of CPU, {cpu_s / imported_s:.1f} times the imports'",
             end="",
         )
-    print(f"; {idle:.0%} of the machine's {os.cpu_count()} cores were idle before")
 
-    # Where others compute too, the clock says more of them than of us: then CPU seconds count.
-    assert min(cpu_s for *_, cpu_s in starts) < MOST_START_S * 2.5
-    if idle > 0.9:
-        assert min(start_s for _, start_s, _ in starts) < MOST_START_S * 2
+    assert min(cpu_s for *_, cpu_s in starts) < MOST_IMPORTS * imported_s
+
+
+def import_s() -> float:
+    """Say how many seconds of CPU the image takes to import what the service is made of."""
+    program = "import time, numpy, onnxruntime, fastapi; print(time.process_time())"
+    return float(docker("run", "--rm", *LOCKED_DOWN, "goodserve", "python", "-c", program))
 
 
 def start_to_answer(port: str) -> tuple[float, float, float]:
@@ -182,12 +189,3 @@ def cpu_seconds(container: str) -> float:
         fields: list[Any] = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         ticks += int(fields[11]) + int(fields[12])
     return ticks / os.sysconf("SC_CLK_TCK")
-
-
-def idle_share(seconds: float) -> float:
-    """Watch the machine's cores for a while; give the share of their time that was idle."""
-    before = [int(value) for value in Path("/proc/stat").read_text().splitlines()[0].split()[1:]]
-    time.sleep(seconds)
-    after = [int(value) for value in Path("/proc/stat").read_text().splitlines()[0].split()[1:]]
-    spent = [b - a for a, b in zip(before, after, strict=True)]
-    return (spent[3] + spent[4]) / sum(spent)

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.servers import free_port
 from service.keys.file import add_key
 from service.keys.key import KeyScope, make_key
 from tests.service.fakes import fake_repository
-from tests.service.grpc.test_tritonclient import free_port
 from tests.service.models import fake_app_on, served
 
 grpc = pytest.importorskip("grpc")

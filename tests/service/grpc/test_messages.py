@@ -12,9 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from benchmarks.servers import free_port
 from tests.service.fakes import FakeSession, fake_repository
 from tests.service.grpc.strategies import FILE, GREY, requests
-from tests.service.grpc.test_tritonclient import free_port
 from tests.service.models import fake_app_on, served
 
 grpc = pytest.importorskip("grpc")

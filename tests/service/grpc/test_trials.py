@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from benchmarks.servers import free_port
 from tests.service.fakes import fake_repository
-from tests.service.grpc.test_tritonclient import free_port
 from tests.service.http.test_named_models import until
 from tests.service.http.test_trials import asked, begin, state
 from tests.service.http.v2.bodies import PIXELS

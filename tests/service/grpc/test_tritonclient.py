@@ -1,6 +1,5 @@
 """NVIDIA's gRPC client, as it is on PyPI, against the bundled model over real sockets."""
 
-import socket
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from benchmarks.servers import free_port
 from model.artifact.repository import BUNDLED_REPOSITORY
 from tests.pictures import encoded, textured
 from tests.service.http.v2.bodies import BUNDLED_VERSION
@@ -22,13 +22,6 @@ utils = pytest.importorskip("tritonclient.utils")
 FILES = [encoded(textured(90, 70)), encoded(textured(32, 32), "JPEG")]
 PIXELS = np.random.default_rng(3).integers(0, 256, (2, 32, 32, 3), np.uint8)
 PNGS = [encoded(Image.fromarray(each)) for each in PIXELS]
-
-
-def free_port() -> int:
-    """Find a port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-    return port
 
 
 @pytest.fixture(scope="module")

@@ -215,7 +215,7 @@ def test_keys_change_while_the_service_runs(folder: Path, tmp_path: Path) -> Non
         before = client.get("/models", headers=bearer(SHOP.text)).status_code
         add_key(path, late.entry)
         revoke_key(path, "shop")
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 60
         while client.get("/models", headers=bearer(late.text)).status_code != 200:
             assert time.monotonic() < deadline
             time.sleep(0.05)

@@ -71,7 +71,7 @@ def test_bodies_together_may_hold_so_many_bytes(tmp_path: Path) -> None:
     """While one large body waits for its end, another gets 429; then there is room again."""
     fake_repository(tmp_path)
     app = fake_app_on(
-        tmp_path, max_request_bytes=30_000, max_bytes_in_flight=30_000, read_timeout_s=5
+        tmp_path, max_request_bytes=30_000, max_bytes_in_flight=30_000, read_timeout_s=25
     )
 
     with served(app) as client:
@@ -87,7 +87,7 @@ def test_bodies_together_may_hold_so_many_bytes(tmp_path: Path) -> None:
 
 def until_status(client: httpx.Client, status: int) -> None:
     """Send until the answer has this status."""
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 20
     while client.post("/predict", content=FILES[0]).status_code != status:
         assert time.monotonic() < deadline
 
@@ -95,8 +95,8 @@ def until_status(client: httpx.Client, status: int) -> None:
 def test_a_queue_that_is_full_in_seconds_refuses_at_once(tmp_path: Path) -> None:
     """The wait is estimated from the pace of the last batches; Retry-After says when to come."""
     fake_repository(tmp_path)
-    session = FakeSession(lambda _pixels: time.sleep(0.2))
-    app = fake_app_on(tmp_path, session=session, max_wait_s=0.3, lane_workers=1, max_batch_size=1)
+    session = FakeSession(lambda _pixels: time.sleep(1))
+    app = fake_app_on(tmp_path, session=session, max_wait_s=1.5, lane_workers=1, max_batch_size=1)
 
     with served(app) as client:
         client.post("/predict", content=FILES[0])
@@ -106,7 +106,7 @@ def test_a_queue_that_is_full_in_seconds_refuses_at_once(tmp_path: Path) -> None
     refused = [answer for answer in answers if answer.status_code == 429]
     assert {answer.status_code for answer in answers} == {200, 429}
     assert all(answer.json()["type"] == "urn:goodserve:problem:queue-full" for answer in refused)
-    assert {answer.headers["retry-after"] for answer in refused} <= {"1", "2"}
+    assert {answer.headers["retry-after"] for answer in refused} <= set("123456")
     taken = [answer for answer in answers if answer.status_code == 200]
     # Nobody who is refused waits for those who are not.
     assert max(a.elapsed for a in refused) < max(a.elapsed for a in taken)
@@ -142,6 +142,8 @@ def pool_post(client: httpx.Client, timeout_ms: int) -> "Future[httpx.Response]"
     pool = ThreadPoolExecutor(1)
     headers = {"x-request-timeout-ms": str(timeout_ms)}
     future = pool.submit(client.post, "/predict", content=FILES[0], headers=headers)
+    deadline = time.monotonic() + 60
     while "goodserve_queue_depth 2.0" not in client.get("/metrics").text:
+        assert time.monotonic() < deadline
         time.sleep(0.01)
     return future

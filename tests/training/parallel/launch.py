@@ -1,12 +1,12 @@
 """Starting several processes that train together, as torchrun or another launcher does."""
 
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.servers import free_port
 from tests.conftest import ROOT
 
 TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
@@ -32,9 +32,7 @@ def torchrun(*arguments: str) -> subprocess.Popen[str]:
 
 def ranks(commands: Sequence[Sequence[str]]) -> list[subprocess.Popen[str]]:
     """Start processes of commands of their own, the first of which leads, without torchrun."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     shared = {"WORLD_SIZE": str(len(commands)), "MASTER_ADDR": "127.0.0.1"}
     return [
         start(command, RANK=str(rank), MASTER_PORT=str(port), **shared)
