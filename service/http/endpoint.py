@@ -204,7 +204,8 @@ def read_head(scope: Scope) -> Head:
     Raises:
         UnprocessableError: the timeout is no whole number of milliseconds.
     """
-    content_type, declared, timeout_s, accept = "", None, None, ""
+    content_type, declared, timeout_s = "", None, None
+    accepts: list[str] = []
     version, key = None, None
     for name, value in scope["headers"]:
         if name == b"content-type":
@@ -212,7 +213,7 @@ def read_head(scope: Scope) -> Head:
         elif name == b"content-length" and value.isdigit():
             declared = int(value)
         elif name == b"accept":
-            accept = value.decode("latin-1")
+            accepts.append(value.decode("latin-1"))
         elif name == TIMEOUT_HEADER:
             if not value.isdigit():
                 detail = "X-Request-Timeout-Ms must be a whole number of milliseconds"
@@ -222,7 +223,8 @@ def read_head(scope: Scope) -> Head:
             version = value.decode("latin-1")
         elif name == KEY_HEADER:
             key = value
-    return Head(content_type, declared, timeout_s, accept, version, key)
+    # Several lines of it are one list.
+    return Head(content_type, declared, timeout_s, ",".join(accepts), version, key)
 
 
 def _respond(error: Exception, write: Write) -> Response:
