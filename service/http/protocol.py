@@ -33,6 +33,8 @@ _AT_ONCE_S = 0.02
 _PHRASES = {status.value: status.phrase for status in HTTPStatus}
 _UPGRADE = re.compile(rb"\r\nupgrade:[^\r\n]*", re.IGNORECASE)
 _HEAD_END = b"\r\n\r\n"
+# Around a header's value they are not of it (RFC 9110, 5.5); httptools leaves those behind it.
+_BLANKS = b" \t"
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -114,6 +116,8 @@ class BoundedProtocol(HttpToolsProtocol):
         if is_too_long or self.transport.is_closing():
             self._head_bytes = MAX_HEAD_BYTES + 1
             return
+        # In place: the scope has the same list.
+        self.headers[:] = [(name, value.strip(_BLANKS)) for name, value in self.headers]
         self._head_bytes = self._dropped_bytes = 0
         self._is_in_body = True
         if self._pause_s:

@@ -1,0 +1,51 @@
+"""Header values: blanks around one are not of it."""
+
+import socket
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from tests.pictures import coloured, encoded
+from tests.service.fakes import fake_repository
+from tests.service.http.v2.bodies import INFER, PIXELS, binary, pixel_input
+from tests.service.models import fake_app_on, served
+
+FILE = encoded(coloured("red", 1))
+BODY, LENGTH = binary(pixel_input(), PIXELS.tobytes())
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    """Serve the first of two fake versions."""
+    root = tmp_path_factory.mktemp("heads")
+    fake_repository(root, versions=2)
+    with served(fake_app_on(root)) as client:
+        yield client
+
+
+def sent(client: httpx.Client, line: str, path: str = "/predict", body: bytes = FILE) -> str:
+    """Send a request with one more header line, to the last blank; give the whole answer."""
+    url = client.base_url
+    head = (
+        f"POST {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {len(body)}\r\n"
+    )
+    with socket.create_connection((url.host, url.port or 80), timeout=10) as connection:
+        connection.sendall(f"{head}{line}\r\n\r\n".encode() + body)
+        pieces = list(iter(lambda: connection.recv(65536), b""))
+    return b"".join(pieces).decode("latin-1")
+
+
+@pytest.mark.parametrize("value", ["2", " 2", "2 ", "\t2 \t"])
+def test_blanks_around_a_value_are_not_of_it(client: httpx.Client, value: str) -> None:
+    """As RFC 9110, 5.5, has it: before it and behind it."""
+    answer = sent(client, f"X-Model-Version:{value}")
+
+    assert answer.startswith("HTTP/1.1 200 ")
+    assert '"version":"2"' in answer
+    timeout = value.replace("2", "2000")
+    assert sent(client, f"X-Request-Timeout-Ms:{timeout}").startswith("HTTP/1.1 200 ")
+    assert f"x-request-id: {value.strip()}\r\n" in sent(client, f"X-Request-Id:{value}")
+    number = LENGTH["Inference-Header-Content-Length"]
+    line = f"Inference-Header-Content-Length:{value.replace('2', number)}"
+    assert sent(client, line, INFER, BODY).startswith("HTTP/1.1 200 ")
