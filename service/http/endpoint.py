@@ -13,9 +13,10 @@ from fastapi import Response
 
 from model.artifact.labels import LABEL_PATTERN
 from model.artifact.version import RepositoryError, VersionId
-from service.errors import BusyError, NotFoundError, ServiceError, UnprocessableError
+from service.errors import BusyError, NotFoundError, ServiceError
 from service.http.body import BodyLimits, Receive, read_body
 from service.http.form import Form, parse_form
+from service.http.head import Head, read_head
 from service.http.problems import Write, problem, problem_of, unexpected
 from service.metrics import Metrics, outcome_of
 from service.predict.admission import Admission
@@ -33,9 +34,6 @@ CANCEL, REFUSED = "goodserve.cancel", "goodserve.refused"
 MOST_SHOWN = 63
 # Of the lifespan's state: a function that answers instead of the endpoint, or gives None.
 TURN_AWAY = "goodserve.turn_away"
-TIMEOUT_HEADER = b"x-request-timeout-ms"
-VERSION_HEADER = b"x-model-version"
-KEY_HEADER = b"x-routing-key"
 
 
 class Asked(NamedTuple):
@@ -54,17 +52,6 @@ class Asked(NamedTuple):
     timeout_s: float | None
     accept: str
     model: Wanted = ANY
-
-
-class Head(NamedTuple):
-    """What the headers of a request say."""
-
-    content_type: str
-    declared: int | None
-    timeout_s: float | None
-    accept: str
-    version: str | None = None
-    key: bytes | None = None
 
 
 class Answer(NamedTuple):
@@ -166,7 +153,7 @@ class ImageEndpoint(Endpoint):
         Raises:
             ServiceError: there is no answer.
         """
-        head = read_head(scope)
+        head = read_head(scope["headers"])
         with self.admission.admit() as take:
             data = await read_body(receive, head.declared, self.limits, take)
             form = await parse_form(head.content_type, data, self.limits.max_images)
@@ -196,35 +183,6 @@ def model_of(path: Mapping[str, str], head: Head | None = None) -> Wanted:
         detail = f"bad label {label[:MOST_SHOWN]!r}; use a-z, 0-9, '_', '-', a letter first"
         raise NotFoundError("unknown-model", detail)
     return Wanted(name, version, label, key)
-
-
-def read_head(scope: Scope) -> Head:
-    """Pick the headers that count.
-
-    Raises:
-        UnprocessableError: the timeout is no whole number of milliseconds.
-    """
-    content_type, declared, timeout_s = "", None, None
-    accepts: list[str] = []
-    version, key = None, None
-    for name, value in scope["headers"]:
-        if name == b"content-type":
-            content_type = value.decode("latin-1")
-        elif name == b"content-length" and value.isdigit():
-            declared = int(value)
-        elif name == b"accept":
-            accepts.append(value.decode("latin-1"))
-        elif name == TIMEOUT_HEADER:
-            if not value.isdigit():
-                detail = "X-Request-Timeout-Ms must be a whole number of milliseconds"
-                raise UnprocessableError("bad-timeout", detail)
-            timeout_s = int(value) / 1000
-        elif name == VERSION_HEADER:
-            version = value.decode("latin-1")
-        elif name == KEY_HEADER:
-            key = value
-    # Several lines of it are one list.
-    return Head(content_type, declared, timeout_s, ",".join(accepts), version, key)
 
 
 def _respond(error: Exception, write: Write) -> Response:

@@ -9,7 +9,8 @@ from pydantic import ValidationError
 
 from service.errors import UnprocessableError, describe
 from service.http.accept import preferred
-from service.http.endpoint import VERSION_HEADER, Answer, Asked, ImageEndpoint
+from service.http.endpoint import Answer, Asked, ImageEndpoint
+from service.http.head import VERSION_HEADER
 from service.http.overlay import draw
 from service.http.parts import word_parts
 from service.http.question import question

@@ -6,6 +6,7 @@ import msgspec
 
 from service.errors import BadRequestError, UnprocessableError, UnsupportedMediaError
 from service.http.endpoint import Scope
+from service.http.head import whole_number
 
 JSON_LENGTH_HEADER = b"inference-header-content-length"
 
@@ -63,10 +64,10 @@ def json_length(scope: Scope) -> int | None:
     length = None
     for name, value in scope["headers"]:
         if name == JSON_LENGTH_HEADER:
-            if not value.isdigit():
+            length = whole_number(value)
+            if length is None:
                 detail = "Inference-Header-Content-Length must be a whole number of bytes"
                 raise BadRequestError("bad-json-length", detail)
-            length = int(value)
         elif name == b"content-encoding" and value.strip().lower() not in (b"", b"identity"):
             detail = f"the body is {value[:20].decode('latin-1')!r}; send it without compression"
             raise UnsupportedMediaError("unsupported-encoding", detail)

@@ -21,7 +21,8 @@ from service.http.documented import (
     VERSION_PARAMETER,
     Delegated,
 )
-from service.http.endpoint import Endpoint, model_of, read_head
+from service.http.endpoint import Endpoint, model_of
+from service.http.head import read_head
 from service.http.v2.metadata import model_metadata, server_metadata
 from service.http.v2.repository import NOT_LOADED, READY, check_unload, described, index
 from service.http.v2.schemas import (
@@ -251,7 +252,7 @@ def _repository_router(served: Served) -> APIRouter:
 
 
 async def _small_body(request: Request) -> bytes:
-    declared = read_head(request.scope).declared
+    declared = read_head(request.scope["headers"]).declared
     return await read_body(request.receive, declared, _SMALL, lambda _size: None, required=False)
 
 

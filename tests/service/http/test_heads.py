@@ -1,4 +1,4 @@
-"""Header values: blanks around one are not of it."""
+"""Header values: blanks around one are not of it, and an empty one says nothing."""
 
 import socket
 from collections.abc import Iterator
@@ -49,3 +49,26 @@ def test_blanks_around_a_value_are_not_of_it(client: httpx.Client, value: str) -
     number = LENGTH["Inference-Header-Content-Length"]
     line = f"Inference-Header-Content-Length:{value.replace('2', number)}"
     assert sent(client, line, INFER, BODY).startswith("HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize("name", ["X-Model-Version", "X-Request-Timeout-Ms", "X-Routing-Key"])
+@pytest.mark.parametrize("value", ["", " ", "\t "])
+def test_an_empty_value_says_nothing(client: httpx.Client, name: str, value: str) -> None:
+    """A proxy may set a header to what its caller did not send."""
+    answer = sent(client, f"{name}:{value}")
+
+    assert answer.startswith("HTTP/1.1 200 ")
+    assert '"version":"1"' in answer
+
+
+@pytest.mark.parametrize("digits", [16, 400, 5000])
+def test_a_number_without_end_is_refused(client: httpx.Client, digits: int) -> None:
+    """It is the caller's fault, not ours."""
+    number = "9" * digits
+
+    timeout = sent(client, f"X-Request-Timeout-Ms: {number}")
+    length = sent(client, f"Inference-Header-Content-Length: {number}", INFER, BODY)
+
+    assert timeout.startswith("HTTP/1.1 422 ")
+    assert "bad-timeout" in timeout
+    assert length.startswith("HTTP/1.1 400 ")
