@@ -4,7 +4,7 @@ from typing import Annotated, Any, NamedTuple
 
 import msgspec
 
-from service.errors import BadRequestError, UnprocessableError, UnsupportedMediaError
+from service.errors import BadRequestError, UnprocessableError
 from service.http.endpoint import Scope
 from service.http.head import whole_number
 
@@ -59,7 +59,7 @@ def json_length(scope: Scope) -> int | None:
     """Read the length of the JSON part from the headers; None: the whole body.
 
     Raises:
-        ClientError: it is no whole number, or the body is compressed.
+        BadRequestError: it is no whole number.
     """
     length = None
     for name, value in scope["headers"]:
@@ -68,9 +68,6 @@ def json_length(scope: Scope) -> int | None:
             if length is None:
                 detail = "Inference-Header-Content-Length must be a whole number of bytes"
                 raise BadRequestError("bad-json-length", detail)
-        elif name == b"content-encoding" and value.strip().lower() not in (b"", b"identity"):
-            detail = f"the body is {value[:20].decode('latin-1')!r}; send it without compression"
-            raise UnsupportedMediaError("unsupported-encoding", detail)
     return length
 
 

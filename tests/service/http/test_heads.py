@@ -1,5 +1,6 @@
-"""Header values: blanks around one are not of it, and an empty one says nothing."""
+"""Header values: blanks, empty ones, numbers without end, compressed bodies."""
 
+import gzip
 import socket
 from collections.abc import Iterator
 
@@ -72,3 +73,31 @@ def test_a_number_without_end_is_refused(client: httpx.Client, digits: int) -> N
     assert timeout.startswith("HTTP/1.1 422 ")
     assert "bad-timeout" in timeout
     assert length.startswith("HTTP/1.1 400 ")
+
+
+@pytest.mark.parametrize("path", ["/predict", "/explain", "/models/colours/predict"])
+@pytest.mark.parametrize("encodings", [["gzip"], ["identity", "X-GZIP"], ["identity, br"]])
+def test_a_compressed_body_is_told_so(
+    client: httpx.Client, path: str, encodings: list[str]
+) -> None:
+    """It is not taken for a picture that is none."""
+    headers = [("content-encoding", each) for each in encodings]
+
+    response = client.post(path, content=gzip.compress(FILE), headers=headers)
+
+    assert response.status_code == 415
+    assert response.json()["type"] == "urn:goodserve:problem:unsupported-encoding"
+    assert "send it without compression" in response.json()["detail"]
+    plain = {"content-encoding": "Identity"}
+    assert client.post("/predict", content=FILE, headers=plain).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["index", "models/colours/load", "models/colours/unload"])
+def test_a_compressed_body_of_the_protocol_is_told_so(client: httpx.Client, path: str) -> None:
+    """Of requests without images, too; there 400 stands for 415."""
+    headers = {"content-encoding": "gzip"}
+
+    response = client.post(f"/v2/repository/{path}", content=gzip.compress(b"{}"), headers=headers)
+
+    assert response.status_code == 400
+    assert "send it without compression" in response.json()["error"]
