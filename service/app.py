@@ -85,7 +85,7 @@ class App:
         return CORSMiddleware(
             self._route,
             allow_origins=self.origins,
-            allow_methods=["GET", "POST"],
+            allow_methods=["GET", "HEAD", "POST"],
             allow_headers=["*"],
             expose_headers=["X-Request-Id", "Retry-After", "X-Model-Version"],
         )
