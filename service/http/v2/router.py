@@ -91,11 +91,14 @@ class Served:
     metrics: Metrics
 
     async def find(self, wanted: Wanted) -> VersionId:
-        """Say which version a path means, loaded or not.
+        """Say which version a path means: the one that is loaded, or else a published one.
 
         Raises:
             NotFoundError: there is no such model, or no such version of it.
         """
+        lane = self.lanes.of(wanted)
+        if lane is not None:
+            return lane.id
         assert wanted.name is not None  # noqa: S101  every path with a model has its name
         version, _ = await asyncio.to_thread(self.on_demand.find, wanted.name, wanted.version)
         return version
@@ -148,8 +151,11 @@ def _model_router(served: Served, endpoint: Endpoint) -> APIRouter:
         @router.get(path, responses=errors, openapi_extra=names)
         async def metadata(request: Request) -> ModelMetadata:
             """Say what a model takes and gives."""
-            version = await served.find(model_of(request.path_params))
-            found = await asyncio.to_thread(described, served.repository, version)
+            wanted = model_of(request.path_params)
+            lane = served.lanes.of(wanted)
+            version = await served.find(wanted)
+            loaded = None if lane is None else lane.version.manifest
+            found = await asyncio.to_thread(described, served.repository, version, loaded)
             return model_metadata(version.name, *found)
 
         @router.get(
@@ -162,7 +168,7 @@ def _model_router(served: Served, endpoint: Endpoint) -> APIRouter:
             """Say whether a model answers without being loaded first."""
             wanted = model_of(request.path_params)
             lane = served.lanes.of(wanted)
-            version = lane.id if lane is not None else await served.find(wanted)
+            version = await served.find(wanted)
             trouble = NOT_LOADED if lane is None else lane.trouble()
             if trouble is not None:
                 response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
