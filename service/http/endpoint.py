@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from fastapi import Response
 
@@ -15,7 +15,7 @@ from model.artifact.labels import LABEL_PATTERN
 from model.artifact.version import RepositoryError, VersionId
 from service.errors import BusyError, NotFoundError, ServiceError
 from service.http.body import BodyLimits, Receive, read_body
-from service.http.form import Form, parse_form
+from service.http.form import OPTION_FIELDS, Form, parse_form
 from service.http.head import Head, read_head
 from service.http.problems import Write, problem, problem_of, unexpected
 from service.metrics import Metrics, outcome_of
@@ -137,7 +137,13 @@ class Endpoint(ABC):
 
 
 class ImageEndpoint(Endpoint):
-    """Takes images in one of the three ways of `parse_form`."""
+    """Takes images in one of the three ways of `parse_form`.
+
+    Attributes:
+        form_options: the options that may stand in a form.
+    """
+
+    form_options: ClassVar[tuple[str, ...]] = OPTION_FIELDS
 
     @abstractmethod
     async def answer(self, asked: Asked) -> Answer:
@@ -156,7 +162,9 @@ class ImageEndpoint(Endpoint):
         head = read_head(scope["headers"])
         with self.admission.admit() as take:
             data = await read_body(receive, head.declared, self.limits, take)
-            form = await parse_form(head.content_type, data, self.limits.max_images)
+            form = await parse_form(
+                head.content_type, data, self.limits.max_images, self.form_options
+            )
             query = scope["query_string"]
             model = model_of(scope.get("path_params", {}), head)
             return await self.answer(Asked(form, query, head.timeout_s, head.accept, model))

@@ -24,6 +24,8 @@ _LISTS = ("classes", "contrast")
 class ExplainEndpoint(ImageEndpoint):
     """Takes the answers to the images of one request apart."""
 
+    form_options = ()
+
     async def answer(self, asked: Asked) -> Answer:
         """Give the parts as JSON, or one image's evidence as a picture.
 
