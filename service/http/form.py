@@ -47,11 +47,12 @@ class JsonRequest(msgspec.Struct, forbid_unknown_fields=True):
         list[str], msgspec.Meta(description="JPEG, PNG or WebP files, each in base64")
     ]
     top_k: Annotated[int, msgspec.Meta(ge=1)] | None = None
-    explain: bool | None = None
+    explain: bool | str | None = None
     confidence: Annotated[float, msgspec.Meta(gt=0, le=1)] | None = None
 
 
-# Lax, so that "3" and "true" are taken as the query takes them.
+# Lax, so that "3" is taken as the query takes it. Words such as "yes" are left to `Options`, which
+# reads the query's too.
 _JSON = msgspec.json.Decoder(JsonRequest, strict=False)
 
 

@@ -36,3 +36,41 @@ def test_an_unknown_field_is_told_where_options_stand(
     assert response.status_code == 422
     assert response.json()["type"] == "urn:goodserve:problem:unknown-field"
     assert where in response.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("word", "explained"),
+    [(w, True) for w in ("yes", "true", "TRUE", "on", "1", "y")]
+    + [(w, False) for w in ("no", "false", "off", "0", "n")]
+    + [(w, None) for w in ("perhaps", "", "null", "2")],
+)
+def test_a_word_means_the_same_everywhere(
+    client: httpx.Client, word: str, *, explained: bool | None
+) -> None:
+    """In the query, in a form and in JSON; what is no word is refused."""
+    answers = [
+        client.post("/predict", content=FILE, params={"explain": word}),
+        client.post("/predict", files={"image": ("a.png", FILE)}, data={"explain": word}),
+        client.post("/predict", json={"images": [TEXT], "explain": word}),
+    ]
+
+    for answer in answers:
+        assert answer.status_code == (422 if explained is None else 200)
+        if explained is None:
+            assert answer.json()["type"] == "urn:goodserve:problem:bad-option"
+        else:
+            (prediction,) = answer.json()["predictions"]
+            assert ("layers" in prediction["classes"][0]) == explained
+
+
+@pytest.mark.parametrize(
+    ("value", "explained"), [(True, True), (1, True), (0, False), (None, False)]
+)
+def test_json_has_values_of_its_own(
+    client: httpx.Client, value: object, *, explained: bool
+) -> None:
+    """One that is null counts as left out."""
+    answer = client.post("/predict", json={"images": [TEXT], "explain": value})
+
+    (prediction,) = answer.json()["predictions"]
+    assert ("layers" in prediction["classes"][0]) == explained
