@@ -53,6 +53,7 @@ class Parsed(NamedTuple):
 
 
 _JSON = msgspec.json.Decoder(InferRequest)
+_MOST = 2**63
 
 
 def json_length(scope: Scope) -> int | None:
@@ -101,7 +102,7 @@ def parameter(given: Parameters | None, name: str, kind: type, default: Any) -> 
     """Read a parameter of one kind, or its default where it is not given.
 
     Raises:
-        UnprocessableError: it is of another kind.
+        UnprocessableError: it is of another kind, or a number beyond 64 bits.
     """
     value = (given or {}).get(name)
     if value is None:
@@ -109,17 +110,23 @@ def parameter(given: Parameters | None, name: str, kind: type, default: Any) -> 
     if type(value) is not kind:  # True is an int to isinstance
         found = type(value).__name__
         raise UnprocessableError("bad-field", f"{name} must be {kind.__name__}, not {found}")
+    if isinstance(value, int) and abs(value) >= _MOST:  # a float may not hold it
+        raise UnprocessableError("bad-field", f"{name} is beyond 64 bits")
     return value
 
 
 def timeout_s(request: InferRequest | None, of_header: float | None) -> float | None:
     """Give the caller's deadline in seconds: `timeout` in microseconds, or the header's if less.
 
+    A parameter of 0 is none, as Triton has it.
+
     Raises:
-        UnprocessableError: the parameter is no whole number.
+        UnprocessableError: the parameter is no whole number, or negative.
     """
     given = parameter(request.parameters, "timeout", int, 0) if request is not None else 0
-    if given <= 0:
+    if given < 0:
+        raise UnprocessableError("bad-timeout", f"timeout must be 0 or more, not {given}")
+    if given == 0:
         return of_header
     seconds = given / 1e6
     return seconds if of_header is None else min(seconds, of_header)
