@@ -32,7 +32,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 # and that it was turned away.
 CANCEL, REFUSED = "goodserve.cancel", "goodserve.refused"
 MOST_SHOWN = 63
-# Of the lifespan's state: a function that answers instead of the endpoint, or gives None.
+# Of the lifespan's state: a function that says why a request is refused before it is read, or None.
 TURN_AWAY = "goodserve.turn_away"
 
 
@@ -126,13 +126,13 @@ class Endpoint(ABC):
         name = self.predictor.answering(scope.get("path_params", {}).get("name"))
         self.metrics.request(outcome, time.perf_counter() - started, name)
 
-    def turn_away(self) -> Response | None:
-        """Refuse a request of which nothing is known yet, if too much waits already."""
+    def turn_away(self) -> BusyError | None:
+        """Say why a request of which nothing is known yet is refused: too much waits already."""
         try:
             self.predictor.check_wait()
         except BusyError as error:
             self.metrics.request(outcome_of(error), 0.0)
-            return problem_of(error)
+            return error
         return None
 
 
