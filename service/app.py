@@ -49,6 +49,9 @@ from service.predict.loading import OpenSession
 from service.setting_values import listed
 from service.settings import Settings
 
+# What pages of other origins may read; the last one says where the JSON of a binary answer ends.
+_EXPOSED = ("X-Request-Id", "Retry-After", "X-Model-Version", "Inference-Header-Content-Length")
+
 # Has an application answer a request, and traces it.
 Trace = Callable[[ASGIApp, Scope, Receive, Send], Awaitable[None]]
 
@@ -85,9 +88,9 @@ class App:
         return CORSMiddleware(
             self._route,
             allow_origins=self.origins,
-            allow_methods=["GET", "POST"],
+            allow_methods=["GET", "HEAD", "POST"],
             allow_headers=["*"],
-            expose_headers=["X-Request-Id", "Retry-After", "X-Model-Version"],
+            expose_headers=_EXPOSED,
         )
 
     async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -252,7 +252,7 @@ def _serialised(message: Message) -> bytes:
 def _passed_on(context: Context) -> list[tuple[bytes, bytes]]:
     """Give what callers say beside the message, such as a key or a request's id, as headers."""
     return [
-        (name.encode(), value.encode("latin-1", "replace"))
+        (name.encode(), value.strip(" \t").encode("latin-1", "replace"))
         for name, value in context.invocation_metadata() or ()
         if isinstance(value, str) and name not in _OWN and not name.startswith(("grpc-", ":"))
     ]

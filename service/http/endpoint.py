@@ -7,15 +7,16 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from fastapi import Response
 
 from model.artifact.labels import LABEL_PATTERN
 from model.artifact.version import RepositoryError, VersionId
-from service.errors import BusyError, NotFoundError, ServiceError, UnprocessableError
+from service.errors import BusyError, NotFoundError, ServiceError
 from service.http.body import BodyLimits, Receive, read_body
-from service.http.form import Form, parse_form
+from service.http.form import OPTION_FIELDS, Form, parse_form
+from service.http.head import Head, read_head
 from service.http.problems import Write, problem, problem_of, unexpected
 from service.metrics import Metrics, outcome_of
 from service.predict.admission import Admission
@@ -31,11 +32,8 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 # and that it was turned away.
 CANCEL, REFUSED = "goodserve.cancel", "goodserve.refused"
 MOST_SHOWN = 63
-# Of the lifespan's state: a function that answers instead of the endpoint, or gives None.
+# Of the lifespan's state: a function that says why a request is refused before it is read, or None.
 TURN_AWAY = "goodserve.turn_away"
-TIMEOUT_HEADER = b"x-request-timeout-ms"
-VERSION_HEADER = b"x-model-version"
-KEY_HEADER = b"x-routing-key"
 
 
 class Asked(NamedTuple):
@@ -54,17 +52,6 @@ class Asked(NamedTuple):
     timeout_s: float | None
     accept: str
     model: Wanted = ANY
-
-
-class Head(NamedTuple):
-    """What the headers of a request say."""
-
-    content_type: str
-    declared: int | None
-    timeout_s: float | None
-    accept: str
-    version: str | None = None
-    key: bytes | None = None
 
 
 class Answer(NamedTuple):
@@ -139,18 +126,24 @@ class Endpoint(ABC):
         name = self.predictor.answering(scope.get("path_params", {}).get("name"))
         self.metrics.request(outcome, time.perf_counter() - started, name)
 
-    def turn_away(self) -> Response | None:
-        """Refuse a request of which nothing is known yet, if too much waits already."""
+    def turn_away(self) -> BusyError | None:
+        """Say why a request of which nothing is known yet is refused: too much waits already."""
         try:
             self.predictor.check_wait()
         except BusyError as error:
             self.metrics.request(outcome_of(error), 0.0)
-            return problem_of(error)
+            return error
         return None
 
 
 class ImageEndpoint(Endpoint):
-    """Takes images in one of the three ways of `parse_form`."""
+    """Takes images in one of the three ways of `parse_form`.
+
+    Attributes:
+        form_options: the options that may stand in a form.
+    """
+
+    form_options: ClassVar[tuple[str, ...]] = OPTION_FIELDS
 
     @abstractmethod
     async def answer(self, asked: Asked) -> Answer:
@@ -166,10 +159,12 @@ class ImageEndpoint(Endpoint):
         Raises:
             ServiceError: there is no answer.
         """
-        head = read_head(scope)
+        head = read_head(scope["headers"])
         with self.admission.admit() as take:
             data = await read_body(receive, head.declared, self.limits, take)
-            form = await parse_form(head.content_type, data, self.limits.max_images)
+            form = await parse_form(
+                head.content_type, data, self.limits.max_images, self.form_options
+            )
             query = scope["query_string"]
             model = model_of(scope.get("path_params", {}), head)
             return await self.answer(Asked(form, query, head.timeout_s, head.accept, model))
@@ -196,33 +191,6 @@ def model_of(path: Mapping[str, str], head: Head | None = None) -> Wanted:
         detail = f"bad label {label[:MOST_SHOWN]!r}; use a-z, 0-9, '_', '-', a letter first"
         raise NotFoundError("unknown-model", detail)
     return Wanted(name, version, label, key)
-
-
-def read_head(scope: Scope) -> Head:
-    """Pick the headers that count.
-
-    Raises:
-        UnprocessableError: the timeout is no whole number of milliseconds.
-    """
-    content_type, declared, timeout_s, accept = "", None, None, ""
-    version, key = None, None
-    for name, value in scope["headers"]:
-        if name == b"content-type":
-            content_type = value.decode("latin-1")
-        elif name == b"content-length" and value.isdigit():
-            declared = int(value)
-        elif name == b"accept":
-            accept = value.decode("latin-1")
-        elif name == TIMEOUT_HEADER:
-            if not value.isdigit():
-                detail = "X-Request-Timeout-Ms must be a whole number of milliseconds"
-                raise UnprocessableError("bad-timeout", detail)
-            timeout_s = int(value) / 1000
-        elif name == VERSION_HEADER:
-            version = value.decode("latin-1")
-        elif name == KEY_HEADER:
-            key = value
-    return Head(content_type, declared, timeout_s, accept, version, key)
 
 
 def _respond(error: Exception, write: Write) -> Response:

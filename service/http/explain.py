@@ -8,18 +8,23 @@ from urllib.parse import parse_qsl
 from pydantic import ValidationError
 
 from service.errors import UnprocessableError, describe
-from service.http.endpoint import VERSION_HEADER, Answer, Asked, ImageEndpoint
+from service.http.accept import preferred
+from service.http.endpoint import Answer, Asked, ImageEndpoint
+from service.http.head import VERSION_HEADER
 from service.http.overlay import draw
 from service.http.parts import word_parts
 from service.http.question import question
 from service.http.schemas import ExplainOptions
 
 PNG = "image/png"
+_OFFERS = ("application/json", PNG)
 _LISTS = ("classes", "contrast")
 
 
 class ExplainEndpoint(ImageEndpoint):
     """Takes the answers to the images of one request apart."""
+
+    form_options = ()
 
     async def answer(self, asked: Asked) -> Answer:
         """Give the parts as JSON, or one image's evidence as a picture.
@@ -28,7 +33,7 @@ class ExplainEndpoint(ImageEndpoint):
             ServiceError: there is no answer.
         """
         options = _options(asked.query, asked.form.options)
-        wants_picture = PNG in asked.accept
+        wants_picture = preferred(asked.accept, _OFFERS) == PNG
         if wants_picture and len(asked.form.images) != 1:
             detail = f"{PNG} shows one image, this request has {len(asked.form.images)}"
             raise UnprocessableError("one-image", detail)

@@ -47,21 +47,25 @@ class JsonRequest(msgspec.Struct, forbid_unknown_fields=True):
         list[str], msgspec.Meta(description="JPEG, PNG or WebP files, each in base64")
     ]
     top_k: Annotated[int, msgspec.Meta(ge=1)] | None = None
-    explain: bool | None = None
+    explain: bool | str | None = None
     confidence: Annotated[float, msgspec.Meta(gt=0, le=1)] | None = None
 
 
-# Lax, so that "3" and "true" are taken as the query takes them.
+# Lax, so that "3" is taken as the query takes it. Words such as "yes" are left to `Options`, which
+# reads the query's too.
 _JSON = msgspec.json.Decoder(JsonRequest, strict=False)
 
 
-async def parse_form(content_type: str, data: bytes, max_images: int) -> Form:
+async def parse_form(
+    content_type: str, data: bytes, max_images: int, options: Sequence[str] = OPTION_FIELDS
+) -> Form:
     """Tell images from options.
 
     Args:
         content_type: the header's value, parameters included.
         data: the whole body, not empty.
         max_images: in one body.
+        options: that may stand in a form; empty: they all stand in the query.
 
     Raises:
         ClientError: malformed, of another type, no images or too many.
@@ -72,7 +76,7 @@ async def parse_form(content_type: str, data: bytes, max_images: int) -> Form:
     if kind == "application/json":
         return await _in_turn(_json, data, max_images)
     if kind == "multipart/form-data":
-        return await _in_turn(partial(_multipart, content_type), data, max_images)
+        return await _in_turn(partial(_multipart, content_type, options), data, max_images)
     detail = f"cannot read {kind}; send multipart/form-data, application/json or an image"
     raise UnsupportedMediaError("unsupported-body", detail)
 
@@ -97,22 +101,22 @@ def check_count(found: int, limit: int) -> None:
         raise TooLargeError("too-many-images", detail)
 
 
-def _multipart(content_type: str, data: bytes, max_images: int) -> Form:
+def _multipart(content_type: str, options: Sequence[str], data: bytes, max_images: int) -> Form:
     """Tell files from options: a part with a filename is an image."""
     images: list[bytes] = []
-    options: dict[str, object] = {}
+    given: dict[str, object] = {}
     for part in parse_multipart(content_type, data, max_images, len(OPTION_FIELDS)):
         if part.is_file:
             images.append(part.content)
-        elif part.name in OPTION_FIELDS:
-            options[part.name] = part.content.decode(errors="replace")
+        elif part.name in options:
+            given[part.name] = part.content.decode(errors="replace")
         else:
-            known = ", ".join(OPTION_FIELDS)
+            where = f"are: {', '.join(options)}" if options else "stand in the query"
             name = part.name[:_LONGEST_NAME]
-            detail = f"unknown field {name!r}; image parts need a filename, options are: {known}"
+            detail = f"unknown field {name!r}; image parts need a filename, options {where}"
             raise UnprocessableError("unknown-field", detail)
     check_count(len(images), max_images)
-    return Form(images, options)
+    return Form(images, given)
 
 
 def _json(data: bytes, max_images: int) -> Form:

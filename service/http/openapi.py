@@ -5,6 +5,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
+from starlette.types import Receive, Scope, Send
 
 from service.http.examples import EXPLAIN_ANSWER, PREDICT_ANSWER, PROBLEMS
 from service.http.problems import PROBLEM_JSON
@@ -62,7 +63,18 @@ def operation_id(route: APIRoute) -> str:
 
 
 class DocumentedAPI(FastAPI):
-    """An application whose document has what its routes cannot say by themselves."""
+    """An application whose document has what its routes cannot say by themselves.
+
+    HEAD is answered on every route that GET is.
+    """
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or begin and end with the process."""
+        # The server leaves the body out: it looks at its own scope. Routes of both methods would
+        # stand twice in the document.
+        if scope["type"] == "http" and scope["method"] == "HEAD":
+            scope = {**scope, "method": "GET"}
+        await super().__call__(scope, receive, send)
 
     def openapi(self) -> dict[str, Any]:
         """Give the document: with problem details, examples, and the header of every answer."""

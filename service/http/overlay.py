@@ -12,7 +12,8 @@ from model.artifact.spread import spread
 from service.http.parts import named
 from service.predict.answers import Explained
 
-# Larger pictures are drawn smaller: at twelve megapixels the drawing takes some 150 MB.
+# Of the canvas, legend included; what would need more is drawn smaller. At twelve megapixels the
+# drawing takes some 150 MB.
 MOST_PIXELS = 12_000_000
 _LEGEND_HEIGHT, _LEAST_WIDTH, _MARGIN = 46, 260, 6
 _INK, _PAPER = (20, 20, 20), (255, 255, 255)
@@ -27,8 +28,9 @@ def draw(explained: Explained, file: bytes, layer: str | None) -> bytes:
         layer: whose evidence to draw; None: all layers'.
 
     Returns:
-        The picture upright and at its own size (at most twelve megapixels), grey where the
-        evidence would be hard to see; below it a legend that names the class and the numbers.
+        The picture upright and at its own size, or smaller where the whole would have over
+        twelve megapixels, grey where the evidence would be hard to see; below it a legend that
+        names the class and the numbers.
     """
     cells = evidence_map(explained, layer)
     picture = _opened(file)
@@ -55,15 +57,40 @@ def evidence_map(explained: Explained, layer: str | None) -> Floats:
     return total
 
 
+def fitted(width: int, height: int) -> tuple[int, int]:
+    """Give the size at which a picture is drawn: its own, or smaller so that the canvas fits.
+
+    Args:
+        width: of the picture, in pixels.
+        height: likewise.
+
+    Returns:
+        Width and height, each at least 1; the picture's own shape, but for rounding. With the
+        legend they make a canvas of at most `MOST_PIXELS`.
+    """
+    if _canvas_pixels(width, height) <= MOST_PIXELS:
+        return width, height
+    # As wide as the canvas: f of f width (f height + legend) = MOST_PIXELS.
+    pixels, legend = width * height, _LEGEND_HEIGHT * width
+    factor = ((legend**2 + 4 * pixels * MOST_PIXELS) ** 0.5 - legend) / (2 * pixels)
+    # Narrower: the canvas keeps its least width.
+    factor = min(factor, (MOST_PIXELS / _LEAST_WIDTH - _LEGEND_HEIGHT) / height)
+    drawn_height = max(1, int(height * factor))
+    # A line of one pixel cannot get flatter: it only gets shorter.
+    widest = MOST_PIXELS // (drawn_height + _LEGEND_HEIGHT)
+    return max(1, min(int(width * factor), widest)), drawn_height
+
+
+def _canvas_pixels(width: int, height: int) -> int:
+    return max(width, _LEAST_WIDTH) * (height + _LEGEND_HEIGHT)
+
+
 def _opened(file: bytes) -> Image.Image:
     """Open a file that was decoded before, upright, and no larger than is drawn."""
     with Image.open(io.BytesIO(file), formats=FORMATS) as image:
         picture = upright_rgb(image)
-    pixels = picture.width * picture.height
-    if pixels > MOST_PIXELS:
-        factor = (MOST_PIXELS / pixels) ** 0.5
-        picture = picture.resize((int(picture.width * factor), int(picture.height * factor)))
-    return picture
+    size = fitted(*picture.size)
+    return picture if size == picture.size else picture.resize(size)
 
 
 def _with_legend(picture: Image.Image, title: str, strongest: float) -> Image.Image:

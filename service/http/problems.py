@@ -85,6 +85,8 @@ def add_handlers(app: FastAPI, forms: Mapping[str, Write]) -> None:
         kind = status.phrase.lower().replace(" ", "-")
         response = form(request)(status, kind, str(error.detail))
         response.headers.update(error.headers or {})
+        if response.headers.get("Allow") == "GET":
+            response.headers["Allow"] = "GET, HEAD"  # `DocumentedAPI` answers it
         return response
 
     @app.exception_handler(Exception)

@@ -8,6 +8,7 @@ import asyncio
 import re
 import resource
 from collections.abc import Callable
+from functools import partial
 from http import HTTPStatus
 from typing import Any, ClassVar
 
@@ -16,7 +17,8 @@ from fastapi import Response
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from service.http.endpoint import CANCEL, REFUSED, TURN_AWAY
-from service.http.problems import problem
+from service.http.problems import problem, problem_of
+from service.http.request_id import answered_at_once
 
 # Browsers with many cookies send some 8 KiB; servers take 8 to 64 KiB in all.
 MAX_HEAD_BYTES = 64 * 1024
@@ -33,6 +35,8 @@ _AT_ONCE_S = 0.02
 _PHRASES = {status.value: status.phrase for status in HTTPStatus}
 _UPGRADE = re.compile(rb"\r\nupgrade:[^\r\n]*", re.IGNORECASE)
 _HEAD_END = b"\r\n\r\n"
+# Around a header's value they are not of it (RFC 9110, 5.5); httptools leaves those behind it.
+_BLANKS = b" \t"
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -114,6 +118,8 @@ class BoundedProtocol(HttpToolsProtocol):
         if is_too_long or self.transport.is_closing():
             self._head_bytes = MAX_HEAD_BYTES + 1
             return
+        # In place: the scope has the same list.
+        self.headers[:] = [(name, value.strip(_BLANKS)) for name, value in self.headers]
         self._head_bytes = self._dropped_bytes = 0
         self._is_in_body = True
         if self._pause_s:
@@ -166,11 +172,11 @@ class BoundedProtocol(HttpToolsProtocol):
         is_first = self.cycle is None or self.cycle.response_complete
         if turn_away is None or not is_first or not _is_predict(self.parser, self.url):
             return False
-        response = turn_away()
-        if response is None:
+        error = turn_away()
+        if error is None:
             return False
         keep_alive = self.parser.should_keep_alive()
-        self._write(response, keep_alive=keep_alive)
+        self._write(partial(problem_of, error), keep_alive=keep_alive)
         if keep_alive:
             self._start_keep_alive_timer()
             self._pause()
@@ -212,10 +218,11 @@ class BoundedProtocol(HttpToolsProtocol):
         """Answer without the application, and close."""
         if self.transport.is_closing():
             return
-        self._write(problem(status, kind, detail), keep_alive=False)
+        self._write(partial(problem, status, kind, detail), keep_alive=False)
 
-    def _write(self, response: Response, *, keep_alive: bool) -> None:
+    def _write(self, make: Callable[[], Response], *, keep_alive: bool) -> None:
         """Write an answer past the application."""
+        response = answered_at_once(self.headers or (), make)
         lines = [f"HTTP/1.1 {response.status_code} {_PHRASES[response.status_code]}".encode()]
         if not keep_alive:
             lines.append(b"connection: close")

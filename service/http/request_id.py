@@ -3,8 +3,10 @@
 import itertools
 import os
 import re
-from collections.abc import Iterable, MutableMapping
+from collections.abc import Callable, Iterable, MutableMapping
 from typing import Any
+
+from fastapi import Response
 
 from service.http.endpoint import Scope, Send
 from service.logs import REQUEST_ID
@@ -24,6 +26,25 @@ def request_id(headers: Iterable[tuple[bytes, bytes]]) -> str:
         if name == HEADER and _SAFE.fullmatch(value):
             return value.decode("ascii")
     return f"{_PROCESS}{next(_NUMBERS) & 0xFFFFFFFF:08x}"
+
+
+def answered_at_once(
+    headers: Iterable[tuple[bytes, bytes]], make: Callable[[], Response]
+) -> Response:
+    """Make the answer to a request that no application sees; it is numbered all the same.
+
+    Args:
+        headers: of the request, as far as they came.
+        make: makes the answer.
+    """
+    number = request_id(headers)
+    before = REQUEST_ID.set(number)
+    try:
+        response = make()
+    finally:
+        REQUEST_ID.reset(before)  # what runs here next is of other requests
+    response.headers[HEADER.decode()] = number
+    return response
 
 
 def numbered(scope: Scope, send: Send) -> Send:

@@ -9,7 +9,6 @@ from service.http.page.files import PageFile, read_files, respond
 # The paths that a browser or a person types, and the file that each gives. Browsers take a favicon
 # by its type, not by its name.
 _NAMED = {"/": "index.html", "/docs": "docs.html", "/favicon.ico": "favicon.svg"}
-_METHODS = ["GET", "HEAD"]
 
 
 def page_router() -> APIRouter:
@@ -18,7 +17,7 @@ def page_router() -> APIRouter:
     for path, name in _NAMED.items():
         _add(router, path, files[name])
 
-    @router.api_route("/page/{name}", methods=_METHODS)
+    @router.get("/page/{name}")
     async def file(request: Request, name: str) -> Response:
         return respond(_find(files, name), request.headers.get("if-none-match", ""))
 
@@ -26,7 +25,7 @@ def page_router() -> APIRouter:
 
 
 def _add(router: APIRouter, path: str, file: PageFile) -> None:
-    @router.api_route(path, methods=_METHODS)
+    @router.get(path)
     async def named(request: Request) -> Response:
         return respond(file, request.headers.get("if-none-match", ""))
 

@@ -14,8 +14,9 @@ from model.artifact.outputs import CONTRIBUTIONS, FAMILIARITY
 from service.errors import ConflictError, UnprocessableError, describe
 from service.http.body import Receive, read_body
 from service.http.count import count_answers
-from service.http.endpoint import Answer, Endpoint, Scope, model_of, read_head
+from service.http.endpoint import Answer, Endpoint, Scope, model_of
 from service.http.form import LARGE_BODY_BYTES
+from service.http.head import read_head
 from service.http.question import question
 from service.http.schemas import ExplainOptions
 from service.http.v2.arrays import Arrays, of_answers, of_evidence, shaped
@@ -58,7 +59,7 @@ class InferEndpoint(Endpoint):
         Raises:
             ServiceError: there is no answer.
         """
-        head, length = read_head(scope), json_length(scope)
+        head, length = read_head(scope["headers"]), json_length(scope)
         with self.admission.admit() as take:
             data = await read_body(receive, head.declared, self.limits, take)
             parsed = await _in_turn(partial(parse, data, length), aside=_is_large(data))

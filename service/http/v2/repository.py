@@ -41,17 +41,27 @@ def index(
     return [entry(version) for version in repository.versions()]
 
 
-def described(repository: ModelRepository, version: VersionId) -> tuple[list[str], Manifest]:
-    """Read a version's manifest, and which versions there are beside it.
+def described(
+    repository: ModelRepository, version: VersionId, loaded: Manifest | None
+) -> tuple[list[str], Manifest]:
+    """Give a version's manifest, and which versions there are beside it; it reads the disk.
+
+    Args:
+        repository: to look in.
+        version: that is asked about.
+        loaded: its manifest, where it is loaded: it answers, whatever became of its files.
 
     Raises:
         ConflictError: the manifest cannot be read.
     """
     try:
-        versions = [each.version for each in repository.versions() if each.name == version.name]
-        return versions, repository.manifest(version)
+        there = {each.version for each in repository.versions() if each.name == version.name}
+        manifest = loaded or repository.manifest(version)
     except RepositoryError as error:
-        raise ConflictError("version-refused", f"{version} was refused: {error}") from error
+        if loaded is None:
+            raise ConflictError("version-refused", f"{version} was refused: {error}") from error
+        there, manifest = set(), loaded
+    return sorted(there | {version.version}, key=int), manifest
 
 
 def check_unload(repository: ModelRepository, name: str, *, is_loaded: bool) -> None:

@@ -4,8 +4,9 @@ from typing import Annotated, Any, NamedTuple
 
 import msgspec
 
-from service.errors import BadRequestError, UnprocessableError, UnsupportedMediaError
+from service.errors import BadRequestError, UnprocessableError
 from service.http.endpoint import Scope
+from service.http.head import whole_number
 
 JSON_LENGTH_HEADER = b"inference-header-content-length"
 
@@ -52,24 +53,22 @@ class Parsed(NamedTuple):
 
 
 _JSON = msgspec.json.Decoder(InferRequest)
+_MOST = 2**63
 
 
 def json_length(scope: Scope) -> int | None:
     """Read the length of the JSON part from the headers; None: the whole body.
 
     Raises:
-        ClientError: it is no whole number, or the body is compressed.
+        BadRequestError: it is no whole number.
     """
     length = None
     for name, value in scope["headers"]:
         if name == JSON_LENGTH_HEADER:
-            if not value.isdigit():
+            length = whole_number(value)
+            if length is None:
                 detail = "Inference-Header-Content-Length must be a whole number of bytes"
                 raise BadRequestError("bad-json-length", detail)
-            length = int(value)
-        elif name == b"content-encoding" and value.strip().lower() not in (b"", b"identity"):
-            detail = f"the body is {value[:20].decode('latin-1')!r}; send it without compression"
-            raise UnsupportedMediaError("unsupported-encoding", detail)
     return length
 
 
@@ -103,7 +102,7 @@ def parameter(given: Parameters | None, name: str, kind: type, default: Any) -> 
     """Read a parameter of one kind, or its default where it is not given.
 
     Raises:
-        UnprocessableError: it is of another kind.
+        UnprocessableError: it is of another kind, or a number beyond 64 bits.
     """
     value = (given or {}).get(name)
     if value is None:
@@ -111,17 +110,23 @@ def parameter(given: Parameters | None, name: str, kind: type, default: Any) -> 
     if type(value) is not kind:  # True is an int to isinstance
         found = type(value).__name__
         raise UnprocessableError("bad-field", f"{name} must be {kind.__name__}, not {found}")
+    if isinstance(value, int) and abs(value) >= _MOST:  # a float may not hold it
+        raise UnprocessableError("bad-field", f"{name} is beyond 64 bits")
     return value
 
 
 def timeout_s(request: InferRequest | None, of_header: float | None) -> float | None:
     """Give the caller's deadline in seconds: `timeout` in microseconds, or the header's if less.
 
+    A parameter of 0 is none, as Triton has it.
+
     Raises:
-        UnprocessableError: the parameter is no whole number.
+        UnprocessableError: the parameter is no whole number, or negative.
     """
     given = parameter(request.parameters, "timeout", int, 0) if request is not None else 0
-    if given <= 0:
+    if given < 0:
+        raise UnprocessableError("bad-timeout", f"timeout must be 0 or more, not {given}")
+    if given == 0:
         return of_header
     seconds = given / 1e6
     return seconds if of_header is None else min(seconds, of_header)

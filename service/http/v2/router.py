@@ -21,7 +21,8 @@ from service.http.documented import (
     VERSION_PARAMETER,
     Delegated,
 )
-from service.http.endpoint import Endpoint, model_of, read_head
+from service.http.endpoint import Endpoint, model_of
+from service.http.head import read_head
 from service.http.v2.metadata import model_metadata, server_metadata
 from service.http.v2.repository import NOT_LOADED, READY, check_unload, described, index
 from service.http.v2.schemas import (
@@ -90,11 +91,14 @@ class Served:
     metrics: Metrics
 
     async def find(self, wanted: Wanted) -> VersionId:
-        """Say which version a path means, loaded or not.
+        """Say which version a path means: the one that is loaded, or else a published one.
 
         Raises:
             NotFoundError: there is no such model, or no such version of it.
         """
+        lane = self.lanes.of(wanted)
+        if lane is not None:
+            return lane.id
         assert wanted.name is not None  # noqa: S101  every path with a model has its name
         version, _ = await asyncio.to_thread(self.on_demand.find, wanted.name, wanted.version)
         return version
@@ -147,8 +151,11 @@ def _model_router(served: Served, endpoint: Endpoint) -> APIRouter:
         @router.get(path, responses=errors, openapi_extra=names)
         async def metadata(request: Request) -> ModelMetadata:
             """Say what a model takes and gives."""
-            version = await served.find(model_of(request.path_params))
-            found = await asyncio.to_thread(described, served.repository, version)
+            wanted = model_of(request.path_params)
+            lane = served.lanes.of(wanted)
+            version = await served.find(wanted)
+            loaded = None if lane is None else lane.version.manifest
+            found = await asyncio.to_thread(described, served.repository, version, loaded)
             return model_metadata(version.name, *found)
 
         @router.get(
@@ -161,7 +168,7 @@ def _model_router(served: Served, endpoint: Endpoint) -> APIRouter:
             """Say whether a model answers without being loaded first."""
             wanted = model_of(request.path_params)
             lane = served.lanes.of(wanted)
-            version = lane.id if lane is not None else await served.find(wanted)
+            version = await served.find(wanted)
             trouble = NOT_LOADED if lane is None else lane.trouble()
             if trouble is not None:
                 response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
@@ -251,7 +258,7 @@ def _repository_router(served: Served) -> APIRouter:
 
 
 async def _small_body(request: Request) -> bytes:
-    declared = read_head(request.scope).declared
+    declared = read_head(request.scope["headers"]).declared
     return await read_body(request.receive, declared, _SMALL, lambda _size: None, required=False)
 
 

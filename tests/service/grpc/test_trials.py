@@ -38,5 +38,7 @@ def test_a_call_is_drawn_as_a_request_is(tmp_path: Path) -> None:
 
         assert by_call == [asked(http, **{"X-Routing-Key": key}) for key in keys]
         assert set(by_call) == {"1", "2"}
+        assert {answered(client, **{"x-routing-key": ""}) for _ in range(40)} == {"1", "2"}
+        assert answered(client, **{"x-model-version": " 2 "}) == "2"
         assert {answered(client, "1") for _ in range(10)} == {"1"}
         assert {answered(client, "2") for _ in range(10)} == {"2"}

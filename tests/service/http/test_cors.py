@@ -1,5 +1,6 @@
 """Pages of other origins may ask only where a setting says so."""
 
+import json
 from pathlib import Path
 
 import httpx
@@ -9,6 +10,7 @@ from service.keys.file import add_key
 from service.keys.key import KeyScope, make_key
 from tests.pictures import coloured, encoded
 from tests.service.fakes import fake_repository
+from tests.service.http.v2.bodies import INFER, JSON_LENGTH, PIXELS, binary, pixel_input
 from tests.service.models import fake_app_on, served
 
 PICTURE = encoded(coloured("red", 1))
@@ -53,6 +55,21 @@ def test_named_origins_may_ask(tmp_path: Path) -> None:
     assert bad.status_code == 400
     assert bad.headers["access-control-allow-origin"] == "https://shop.example"
     assert "X-Request-Id" in bad.headers["access-control-expose-headers"]
+
+
+def test_a_page_can_cut_a_binary_answer(tmp_path: Path) -> None:
+    """It may read how long the JSON part is."""
+    fake_repository(tmp_path, 1)
+    origin = {"Origin": "https://shop.example"}
+    parameters = {"binary_data_output": True}
+    body, length = binary(pixel_input(), PIXELS.tobytes(), parameters=parameters)
+
+    with served(fake_app_on(tmp_path, cors_origins=origin["Origin"])) as client:
+        answer = client.post(INFER, content=body, headers=origin | length)
+
+    exposed = answer.headers["access-control-expose-headers"].lower().split(", ")
+    assert json.loads(answer.content[: int(answer.headers[JSON_LENGTH])])["outputs"]
+    assert JSON_LENGTH.lower() in exposed
 
 
 @pytest.mark.parametrize("path", ["/predict", "/models/colours/predict", "/models"])

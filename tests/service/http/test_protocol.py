@@ -61,7 +61,9 @@ def assert_refused(answer: bytes, status: int, kind: str) -> None:
     head, _, body = answer.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 %d " % status), answer
     assert b"connection: close" in head
-    assert json.loads(body)["type"] == f"urn:goodserve:problem:{kind}"
+    problem = json.loads(body)
+    assert problem["type"] == f"urn:goodserve:problem:{kind}"
+    assert b"x-request-id: " + problem["request_id"].encode() in head.split(b"\r\n")
 
 
 def test_a_flood_of_headers_is_cut_off(client: httpx.Client) -> None:
@@ -156,6 +158,23 @@ def test_what_is_no_http_is_a_problem(client: httpx.Client) -> None:
         assert_refused(all_of(connection), 400, "malformed-request")
 
 
+@pytest.mark.parametrize(
+    ("line", "kind"),
+    [(b"no header", "malformed-request"), (b"x: " + b"a" * MAX_HEAD_BYTES, "head-too-large")],
+)
+def test_the_caller_s_number_comes_back_from_a_bad_head(
+    client: httpx.Client, line: bytes, kind: str
+) -> None:
+    """As far as it was read before the fault; the next request has its own."""
+    with connected(client) as connection:
+        connection.sendall(HEAD + b"x-request-id: seven\r\ny: 1\r\n" + line + b"\r\n\r\n")
+        answer = all_of(connection)
+
+    assert_refused(answer, 431 if kind == "head-too-large" else 400, kind)
+    assert b"x-request-id: seven\r\n" in answer
+    assert client.get("/nothing").json()["request_id"] != "seven"
+
+
 def test_a_body_shorter_than_declared_is_answered(client: httpx.Client) -> None:
     """The caller has closed its side: it is told what is missing."""
     with connected(client) as connection:
@@ -213,6 +232,7 @@ def test_a_body_that_nobody_reads_is_given_up(tmp_path: Path) -> None:
 
     assert answer.startswith(b"HTTP/1.1 429 ")
     assert b"queue-full" in answer
+    assert b"x-request-id: " in answer
 
 
 def until_metric(client: httpx.Client, line: str) -> None:

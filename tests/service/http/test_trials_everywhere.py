@@ -118,6 +118,14 @@ def test_one_caller_gets_one_version_everywhere(tmp_path: Path, bundled: StoredV
     assert {"1", "2"} == set().union(*by_caller.values())
 
 
+def test_an_empty_key_is_none(tmp_path: Path, bundled: StoredVersion) -> None:
+    """A proxy that sets it empty does not make all strangers one caller."""
+    with trying(tmp_path, bundled, percent=50) as client:
+        versions = {ask(client, **{"X-Routing-Key": ""}) for _ in range(8) for ask in EVERY}
+
+    assert versions == {"1", "2"}
+
+
 def test_the_whole_share_is_everybody_but_those_who_name_a_version(
     tmp_path: Path, bundled: StoredVersion
 ) -> None:

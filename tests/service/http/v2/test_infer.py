@@ -215,6 +215,8 @@ BAD: list[tuple[dict[str, Any], int, str]] = [
         "binary_data must be bool, not int",
     ),
     ({"inputs": [TENSOR], "parameters": {"timeout": "soon"}}, 400, "timeout must be int"),
+    ({"inputs": [TENSOR], "parameters": {"timeout": -1}}, 400, "timeout must be 0 or more, not -1"),
+    ({"inputs": [TENSOR], "parameters": {"timeout": 10**400}}, 400, "timeout is beyond 64 bits"),
 ]
 
 
@@ -286,11 +288,12 @@ def test_a_model_that_is_not_there_is_unknown(
 
 
 def test_a_deadline_is_kept(client: httpx.Client) -> None:
-    """Of the header or of the parameter, in microseconds."""
+    """Of the header or of the parameter, in microseconds; 0 is none there, as Triton has it."""
     body = {"inputs": [TENSOR], "parameters": {"timeout": 10_000_000}}
 
     good = client.post(INFER, json=body)
+    none = client.post(INFER, json={**body, "parameters": {"timeout": 0}})
     bad = client.post(INFER, json=body, headers={"X-Request-Timeout-Ms": "0"})
 
-    assert (good.status_code, bad.status_code) == (200, 504)
+    assert (good.status_code, none.status_code, bad.status_code) == (200, 200, 504)
     assert list(bad.json()) == ["error"]

@@ -75,6 +75,25 @@ def test_a_model_tells_its_tensors() -> None:
     }
 
 
+@pytest.mark.parametrize("gone", ["colours/1", "colours", "."])
+def test_what_is_loaded_is_described_though_its_files_are_gone(tmp_path: Path, gone: str) -> None:
+    """It goes on answering, so metadata, readiness and counts are of it; nothing else is."""
+    root = tmp_path / "models"
+    fake_repository(root, versions=2)
+    with served(fake_app_on(root)) as client:
+        before = client.get("/v2/models/colours").json()
+        (root / gone).rename(tmp_path / "elsewhere")
+
+        for path in ("/v2/models/colours", "/v2/models/colours/versions/1"):
+            answers = [client.get(path + rest) for rest in ("", "/ready", "/stats")]
+            assert [answer.status_code for answer in answers] == [200, 200, 200]
+            found = answers[0].json()
+            assert found["versions"] == (["1", "2"] if gone == "colours/1" else ["1"])
+            assert found | {"versions": before["versions"]} == before
+        assert client.get("/v2/models/colours/versions/3").status_code in (404, 503)
+        assert client.post(INFER, json=BODY).status_code == 200
+
+
 def test_the_index_lists_every_version(client: httpx.Client) -> None:
     """The one that serves is ready; the others say why they are not."""
     every = client.post("/v2/repository/index").json()
