@@ -22,6 +22,9 @@ Image.MAX_IMAGE_PIXELS = None
 
 _JPEG, _JPEG_SCAN = b"\xff\xd8\xff", b"\xff\xda"
 _MAX_SCANS = 100  # real progressive files have about ten
+# As in a JPEG. Pillow holds some 40 bytes for each row, whatever its width: of a picture of one
+# column and fifty million rows two gigabytes, from a file of kilobytes.
+MAX_SIDE = 65_535
 _TAKEN = "JPEG, PNG or WebP"
 # First bytes of pictures that people do send; for these "not an image" would be wrong.
 _OTHER_FORMATS = {
@@ -151,6 +154,9 @@ def _check_scans(data: bytes) -> None:
 
 def _checked_pixels(size: tuple[int, int], limits: ImageLimits, before: int) -> int:
     width, height = size
+    if max(size) > MAX_SIDE:
+        detail = f"the image has {width} x {height} pixels, the limit of a side is {MAX_SIDE}"
+        raise TooLargeError("too-many-pixels", detail)
     pixels = width * height
     if pixels > limits.max_image_pixels:
         limit = limits.max_image_pixels
