@@ -4,16 +4,18 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from service.client import Client, GoodserveError, PredictOptions
+from service.client.calls import predicting
 from service.client.results import Prediction
 from service.pictures import PicturesError
 from service.predict_flags import Answered, Asked, Server
-from service.rows import PATH, Row, name_of
+from service.rows import PATH, Row, RowsError, name_of
 
 
 def answer(paths: Iterable[Path], asked: Asked, server: Server) -> Iterator[Answered]:
     """Ask a service about files; they are read as its answers come.
 
     Raises:
+        RowsError: the key or the version cannot be one; nothing is sent.
         PicturesError: it does not answer, whatever the picture.
     """
     model, _, version = (asked.version or asked.model or "").partition("/")
@@ -25,7 +27,18 @@ def answer(paths: Iterable[Path], asked: Asked, server: Server) -> Iterator[Answ
     )
     assert server.url is not None  # noqa: S101  or this machine would answer
     try:
-        with Client(server.url, api_key=server.api_key) as client:
+        predicting(options)
+        client = Client(server.url, api_key=server.api_key)
+    except ValueError as error:
+        raise RowsError(str(error)) from error
+    return _answers(client, paths, options, asked, server)
+
+
+def _answers(
+    client: Client, paths: Iterable[Path], options: PredictOptions, asked: Asked, server: Server
+) -> Iterator[Answered]:
+    try:
+        with client:
             found = client.predict_files(paths, concurrency=server.concurrency, **options)
             for each in found:
                 path = Path(each.path)

@@ -8,6 +8,7 @@ import httpx
 
 from service.client.errors import GoodserveError, ProblemError, UnreadableError
 from service.client.images import ImageLike, file_of
+from service.client.named import header
 from service.client.options import DrawOptions, ExplainOptions, PredictOptions
 from service.client.results import (
     Explanation,
@@ -44,14 +45,13 @@ class Call(NamedTuple):
     params: tuple[tuple[str, str], ...] = ()
     files: tuple[bytes, ...] = ()
     accept: str = JSON
-    routing_key: str | None = None
+    routing_key: bytes | None = None
 
     def keywords(self) -> dict[str, Any]:
         """Say the rest as httpx takes it."""
         given: dict[str, Any] = {"headers": {"Accept": self.accept}}
         if self.routing_key is not None:
-            # As bytes: httpx sends text as ASCII alone.
-            given["headers"]["X-Routing-Key"] = self.routing_key.encode()
+            given["headers"]["X-Routing-Key"] = self.routing_key
         if self.params:
             given["params"] = httpx.QueryParams(self.params)
         if len(self.files) == 1:
@@ -71,19 +71,24 @@ MODELS, READY = Call("GET", "/models"), Call("GET", "/health/ready")
 def predict_call(files: Sequence[bytes], options: PredictOptions) -> Call:
     """Ask for classes."""
     path, params = _path("predict", options), _params(options)
-    return Call("POST", path, params, tuple(files), routing_key=options.get("routing_key"))
+    return Call("POST", path, params, tuple(files), routing_key=_routing_key(options))
 
 
 def explain_call(files: Sequence[bytes], options: ExplainOptions) -> Call:
     """Ask for scores taken apart."""
     path, params = _path("explain", options), _params(options)
-    return Call("POST", path, params, tuple(files), routing_key=options.get("routing_key"))
+    return Call("POST", path, params, tuple(files), routing_key=_routing_key(options))
 
 
 def draw_call(file: bytes, options: DrawOptions) -> Call:
     """Ask for evidence, drawn over its image."""
     path, params = _path("explain", options), _params(options)
-    return Call("POST", path, params, (file,), PNG, options.get("routing_key"))
+    return Call("POST", path, params, (file,), PNG, _routing_key(options))
+
+
+def _routing_key(options: PredictOptions | ExplainOptions | DrawOptions) -> bytes | None:
+    key = options.get("routing_key")
+    return None if key is None else header("routing_key", key)
 
 
 def _path(verb: str, options: PredictOptions | ExplainOptions | DrawOptions) -> str:
@@ -139,17 +144,19 @@ class Question(NamedTuple, Generic[A]):
 
 
 def predicting(options: PredictOptions) -> Question[Prediction]:
-    """Ask for classes."""
-    return Question(lambda files: predict_call(files, options), predictions_of)
+    """Ask for classes; what cannot be asked is refused here, before there are images."""
+    call = predict_call((), options)
+    return Question(lambda files: call._replace(files=tuple(files)), predictions_of)
 
 
 def explaining(options: ExplainOptions) -> Question[Explanation]:
-    """Ask for scores taken apart."""
+    """Ask for scores taken apart, as `predicting` does."""
+    call = explain_call((), options)
     named = options.get("classes") or ()
     texts = [named] if isinstance(named, str) else named
     # At most so many: a comma may also be part of a label.
     count = sum(1 + text.count(",") for text in texts) + bool(options.get("contrast"))
-    return Question(lambda files: explain_call(files, options), explanations_of, count or 1)
+    return Question(lambda files: call._replace(files=tuple(files)), explanations_of, count or 1)
 
 
 Talk = Generator[Call, bytes | GoodserveError, list[A | GoodserveError]]

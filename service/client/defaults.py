@@ -4,6 +4,8 @@ from importlib.metadata import version
 
 import httpx
 
+from service.client.named import key_header
+
 URL = "http://127.0.0.1:8000"
 CONCURRENCY = 8
 BATCH_SIZE = 16
@@ -12,6 +14,11 @@ CONNECTIONS = httpx.Limits(max_connections=None, max_keepalive_connections=256)
 
 
 def headers(api_key: str | None) -> dict[str, str]:
-    """Say who asks."""
+    """Say who asks.
+
+    Raises:
+        ValueError: no header can carry the key.
+        TypeError: it is no text.
+    """
     named = {"User-Agent": f"goodserve-client/{version('goodserve')}"}
-    return named if api_key is None else {**named, "Authorization": f"Bearer {api_key}"}
+    return named if api_key is None else {**named, "Authorization": key_header(api_key)}

@@ -117,6 +117,8 @@ def test_a_file_that_is_no_picture_is_named(
         (["--resume"], 2, "--resume needs the file to go on with: --out"),
         (["--url", "http://127.0.0.1:1", "--repository", "models"], 2, "give one of them"),
         (["--url", "nonsense"], 1, "nonsense: UnsupportedProtocol"),
+        (["--url", "http://127.0.0.1:1", "--api-key", "gs\n1"], 2, "api_key holds line ends"),
+        (["--url", "http://127.0.0.1:1", "--api-key", ""], 2, "api_key is empty"),
         (["--top-k", "0"], 2, "Must be >= 1"),
         (["--confidence", "2"], 2, "Must be <= 1"),
         (["--version", "ghost/1"], 2, "ghost/1"),
