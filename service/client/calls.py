@@ -8,7 +8,7 @@ import httpx
 
 from service.client.errors import GoodserveError, ProblemError, UnreadableError
 from service.client.images import ImageLike, file_of
-from service.client.named import header
+from service.client.named import header, name_in_path, version_in_path
 from service.client.options import DrawOptions, ExplainOptions, PredictOptions
 from service.client.results import (
     Explanation,
@@ -37,7 +37,7 @@ class Call(NamedTuple):
         params: of the query.
         files: images; one is sent as it is, several as a form.
         accept: the media type that is wanted.
-        routing_key: by which the caller is drawn for trials.
+        headers: beside those that its content has.
     """
 
     method: str
@@ -45,13 +45,11 @@ class Call(NamedTuple):
     params: tuple[tuple[str, str], ...] = ()
     files: tuple[bytes, ...] = ()
     accept: str = JSON
-    routing_key: bytes | None = None
+    headers: tuple[tuple[str, bytes], ...] = ()
 
     def keywords(self) -> dict[str, Any]:
         """Say the rest as httpx takes it."""
-        given: dict[str, Any] = {"headers": {"Accept": self.accept}}
-        if self.routing_key is not None:
-            given["headers"]["X-Routing-Key"] = self.routing_key
+        given: dict[str, Any] = {"headers": {"Accept": self.accept, **dict(self.headers)}}
         if self.params:
             given["params"] = httpx.QueryParams(self.params)
         if len(self.files) == 1:
@@ -69,40 +67,40 @@ MODELS, READY = Call("GET", "/models"), Call("GET", "/health/ready")
 
 
 def predict_call(files: Sequence[bytes], options: PredictOptions) -> Call:
-    """Ask for classes."""
-    path, params = _path("predict", options), _params(options)
-    return Call("POST", path, params, tuple(files), routing_key=_routing_key(options))
+    """Ask for classes.
+
+    Raises:
+        ValueError: model, version or routing key cannot be ones; so for all three.
+        TypeError: one of them is of another type.
+    """
+    return _call("predict", options)._replace(files=tuple(files))
 
 
 def explain_call(files: Sequence[bytes], options: ExplainOptions) -> Call:
     """Ask for scores taken apart."""
-    path, params = _path("explain", options), _params(options)
-    return Call("POST", path, params, tuple(files), routing_key=_routing_key(options))
+    return _call("explain", options)._replace(files=tuple(files))
 
 
 def draw_call(file: bytes, options: DrawOptions) -> Call:
     """Ask for evidence, drawn over its image."""
-    path, params = _path("explain", options), _params(options)
-    return Call("POST", path, params, (file,), PNG, _routing_key(options))
+    return _call("explain", options)._replace(files=(file,), accept=PNG)
 
 
-def _routing_key(options: PredictOptions | ExplainOptions | DrawOptions) -> bytes | None:
-    key = options.get("routing_key")
-    return None if key is None else header("routing_key", key)
-
-
-def _path(verb: str, options: PredictOptions | ExplainOptions | DrawOptions) -> str:
+def _call(verb: str, options: PredictOptions | ExplainOptions | DrawOptions) -> Call:
+    """Say whom to ask, and what, before there are images."""
     model, version = options.get("model"), options.get("version")
-    if model is None and version is None:
-        return f"/{verb}"
-    if model is None:
-        message = f"version {version!r} needs the name of its model, model=..."
-        raise ValueError(message)
-    path = f"/models/{quote(model, safe='')}"
-    if version is None:
-        return f"{path}/{verb}"
-    kind = "versions" if version.isdigit() else "labels"
-    return f"{path}/{kind}/{quote(version, safe='')}/{verb}"
+    key = options.get("routing_key")
+    head: dict[str, bytes] = {}
+    if key is not None:
+        head["X-Routing-Key"] = header("routing_key", key)
+    path = "" if model is None else f"/models/{quote(name_in_path('model', model), safe='')}"
+    if version is not None:
+        named, is_number = version_in_path(version)
+        if model is None:
+            head["X-Model-Version"] = header("version", named)
+        else:
+            path += f"/{'versions' if is_number else 'labels'}/{quote(named, safe='')}"
+    return Call("POST", f"{path}/{verb}", _params(options), headers=tuple(head.items()))
 
 
 def _params(

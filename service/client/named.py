@@ -1,4 +1,28 @@
-"""What a caller names, held against what a header can carry: before anything is sent."""
+"""What a caller names, held against what a URL or a header can carry: before anything is sent."""
+
+
+def name_in_path(what: str, name: str) -> str:
+    """Take the name of a model or a label.
+
+    Raises:
+        TypeError: it is no text.
+    """
+    _check_text(what, name)
+    return name
+
+
+def version_in_path(version: int | str) -> tuple[str, bool]:
+    """Take a version, and tell a number from a label.
+
+    Raises:
+        TypeError: it is neither a number nor text.
+    """
+    if isinstance(version, bool) or not isinstance(version, int | str):
+        message = f"version is a number or a label, not {type(version).__name__}"
+        raise TypeError(message)
+    if isinstance(version, int):
+        return str(version), True
+    return name_in_path("version", version), version.isdigit()
 
 
 def header(what: str, text: str) -> bytes:

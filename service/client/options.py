@@ -9,7 +9,8 @@ class PredictOptions(TypedDict, total=False):
 
     Attributes:
         model: that answers; by default the default one.
-        version: of that model, or a label of one; by default the active one.
+        version: a number or a label, of that model or of the default one; by default the
+            active one.
         top_k: classes to give, most probable first (5).
         explain: whether to say what each layer contributed.
         confidence: over 0, at most 1: also give the set of classes that holds the true one so
@@ -19,7 +20,7 @@ class PredictOptions(TypedDict, total=False):
     """
 
     model: str | None
-    version: str | None
+    version: int | str | None
     top_k: int
     explain: bool
     confidence: float | None
@@ -31,7 +32,8 @@ class ExplainOptions(TypedDict, total=False):
 
     Attributes:
         model: that answers; by default the default one.
-        version: of that model, or a label of one; by default the active one.
+        version: a number or a label, of that model or of the default one; by default the
+            active one.
         classes: to take apart; by default the most probable one.
         contrast: two classes: what speaks for the first rather than the second.
         channels: how many of the strongest channels to give (5).
@@ -40,7 +42,7 @@ class ExplainOptions(TypedDict, total=False):
     """
 
     model: str | None
-    version: str | None
+    version: int | str | None
     classes: Sequence[str]
     contrast: tuple[str, str] | None
     channels: int
@@ -53,7 +55,8 @@ class DrawOptions(TypedDict, total=False):
 
     Attributes:
         model: that answers; by default the default one.
-        version: of that model, or a label of one; by default the active one.
+        version: a number or a label, of that model or of the default one; by default the
+            active one.
         classes: the class to draw; by default the most probable one.
         contrast: two classes instead: what speaks for the first rather than the second.
         layer: whose evidence to draw; by default all layers'.
@@ -61,7 +64,7 @@ class DrawOptions(TypedDict, total=False):
     """
 
     model: str | None
-    version: str | None
+    version: int | str | None
     classes: Sequence[str]
     contrast: tuple[str, str] | None
     layer: str | None

@@ -1,13 +1,15 @@
-"""What a caller names is held against what headers carry before anything is sent."""
+"""What a caller names is held against URLs and headers before anything is sent."""
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from service.client import AsyncClient, Client
+from service.client import AsyncClient, Client, NotFoundError
 from tests.service.client.servers import ANSWER
 
 FILE = b"an image"
@@ -65,7 +67,7 @@ def ask_many(wire: Wire, **options: Any) -> None:
 def ask_files(wire: Wire, **options: Any) -> None:
     """Ask about files."""
     with Client(transport=wire.transport()) as client:
-        list(client.predict_files(["no/such/file"], **options))
+        list(client.predict_files([Path(__file__)], **options))
 
 
 def explain(wire: Wire, **options: Any) -> None:
@@ -102,6 +104,54 @@ def call(request: pytest.FixtureRequest) -> Call:
     """Give each way to ask."""
     way: Call = request.param
     return way
+
+
+@pytest.mark.parametrize(
+    ("version", "path"),
+    [
+        (4, "/models/cifar10/versions/4"),
+        ("4", "/models/cifar10/versions/4"),
+        ("night", "/models/cifar10/labels/night"),
+        (None, "/models/cifar10"),
+    ],
+)
+def test_a_version_is_a_number_or_a_label(
+    wire: Wire, call: Call, version: int | str | None, path: str
+) -> None:
+    """As a number or as text, of all calls."""
+    with suppress(NotFoundError):
+        call(wire, model="cifar10", version=version)
+
+    assert wire.sent[-1].url.path.rpartition("/")[0] == path
+
+
+@pytest.mark.parametrize("version", [4, "4", "night"])
+def test_a_version_may_be_of_the_default_model(wire: Wire, call: Call, version: int | str) -> None:
+    """Which the service knows by the header."""
+    with suppress(NotFoundError):
+        call(wire, version=version)
+
+    assert wire.sent[-1].url.path in {"/predict", "/explain"}
+    assert wire.sent[-1].headers["X-Model-Version"] == str(version)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"model": "m", "version": True}, "a number or a label, not bool"),
+        ({"model": "m", "version": 4.0}, "a number or a label, not float"),
+        ({"version": True}, "a number or a label, not bool"),
+        ({"model": 4}, "model is text, not int"),
+    ],
+)
+def test_what_names_nothing_is_refused(
+    wire: Wire, call: Call, options: dict[str, Any], message: str
+) -> None:
+    """By all calls, before anything is sent."""
+    with pytest.raises(TypeError, match=message):
+        call(wire, **options)
+
+    assert wire.sent == []
 
 
 @pytest.mark.parametrize("text", [KEY + "\n", f"  {KEY}\t", KEY + "\r\n"])
