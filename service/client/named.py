@@ -1,13 +1,20 @@
 """What a caller names, held against what a URL or a header can carry: before anything is sent."""
 
+# A path with one of these leads elsewhere once it is put together.
+_STEPS = {".", ".."}
+
 
 def name_in_path(what: str, name: str) -> str:
     """Take the name of a model or a label.
 
     Raises:
+        ValueError: in a URL it would name something else.
         TypeError: it is no text.
     """
     _check_text(what, name)
+    if not name or "/" in name or name in _STEPS:
+        message = f"{what} {name!r} names nothing: it is empty, or leads elsewhere in a URL's path"
+        raise ValueError(message)
     return name
 
 
@@ -15,6 +22,7 @@ def version_in_path(version: int | str) -> tuple[str, bool]:
     """Take a version, and tell a number from a label.
 
     Raises:
+        ValueError: in a URL it would name something else.
         TypeError: it is neither a number nor text.
     """
     if isinstance(version, bool) or not isinstance(version, int | str):

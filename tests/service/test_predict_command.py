@@ -118,6 +118,7 @@ def test_a_file_that_is_no_picture_is_named(
         (["--url", "http://127.0.0.1:1", "--repository", "models"], 2, "give one of them"),
         (["--url", "nonsense"], 1, "nonsense: UnsupportedProtocol"),
         (["--url", "http://127.0.0.1:1", "--api-key", "gs\n1"], 2, "api_key holds line ends"),
+        (["--url", "http://127.0.0.1:1", "--version", "cifar10/.."], 2, "'..' names nothing"),
         (["--url", "http://127.0.0.1:1", "--api-key", ""], 2, "api_key is empty"),
         (["--top-k", "0"], 2, "Must be >= 1"),
         (["--confidence", "2"], 2, "Must be <= 1"),

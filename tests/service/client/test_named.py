@@ -1,6 +1,7 @@
 """What a caller names is held against URLs and headers before anything is sent."""
 
 import asyncio
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -150,6 +151,22 @@ def test_what_names_nothing_is_refused(
     """By all calls, before anything is sent."""
     with pytest.raises(TypeError, match=message):
         call(wire, **options)
+
+    assert wire.sent == []
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "../admin", "cifar10/versions/4", "a/.."])
+@pytest.mark.parametrize("of", ["model", "version", "label"])
+def test_a_name_does_not_lead_to_another_path(wire: Wire, call: Call, name: str, of: str) -> None:
+    """Where another model would answer; refused before anything is sent."""
+    options = {
+        "model": {"model": name},
+        "version": {"version": name},
+        "label": {"model": "cifar10", "version": name},
+    }
+
+    with pytest.raises(ValueError, match=f"{re.escape(repr(name))} names nothing"):
+        call(wire, **options[of])
 
     assert wire.sent == []
 
