@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 # What `goodserve explain` writes beside its pictures.
@@ -16,7 +17,23 @@ class PicturesError(Exception):
     """Pictures got no answer."""
 
 
+class Listed(NamedTuple):
+    """A picture, and the folder that was named, or that holds the file that was named."""
+
+    path: Path
+    below: Path
+
+
 def pictures_in(paths: Iterable[Path]) -> Iterator[Path]:
+    """List pictures as `listed_in` does, by their paths alone.
+
+    Raises:
+        OSError: a folder cannot be read.
+    """
+    return (each.path for each in listed_in(paths))
+
+
+def listed_in(paths: Iterable[Path]) -> Iterator[Listed]:
     """List files as they are named, and the JPEG, PNG and WebP files in folders.
 
     Folders are read as the list is: the first pictures of a large one come at once, and it is
@@ -27,9 +44,9 @@ def pictures_in(paths: Iterable[Path]) -> Iterator[Path]:
     """
     for path in paths:
         if path.is_dir():
-            yield from _below(path)
+            yield from (Listed(each, path) for each in _below(path))
         else:
-            yield path
+            yield Listed(path, path.parent)
 
 
 def _below(folder: Path) -> Iterator[Path]:

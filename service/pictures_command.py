@@ -7,21 +7,23 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from model.artifact.version import RepositoryError
+from service.drawings import TakenError, Targets
 from service.engine import decoder
 from service.errors import ServiceError
 from service.http.overlay import draw
 from service.http.question import question
 from service.http.schemas import ExplainOptions
 from service.local_pictures import loaded_version
-from service.pictures import DRAWN, pictures_in
+from service.pictures import PicturesError, listed_in
 from service.predict.answers import Explained
 from service.predict.decode import Decoder
 from service.predict.loading import LoadedVersion
-from service.predict_command import refuse_failures
 from service.predict_flags import Asked
 from service.repository_flags import Repository
+from service.rows import name_of
 from service.settings import Settings
 
+_OUT = "Folder, in which the folders below those named are kept; by default beside each picture."
 Version = Annotated[str | None, Parameter(help="NAME/VERSION; by default the active one.")]
 
 
@@ -32,26 +34,31 @@ def explain_pictures(  # noqa: PLR0913  each is a flag
     classes: Annotated[str, Parameter(help="The class to show; by default the top one.")] = "",
     contrast: Annotated[str, Parameter(help="A,B: what speaks for A rather than B.")] = "",
     layer: Annotated[str | None, Parameter(help="The layer to show; by default all.")] = None,
-    out: Annotated[Path | None, Parameter(help="Folder; by default beside each picture.")] = None,
+    out: Annotated[Path | None, Parameter(help=_OUT)] = None,
 ) -> None:
-    """Draw the evidence over pictures, as `POST /explain` does: NAME.evidence.png for each."""
+    """Draw the evidence over pictures, as `POST /explain` does: NAME.evidence.png for each.
+
+    Of pictures in one folder that differ in their suffix alone, all but the first keep it:
+    NAME.jpg.evidence.png.
+    """
     loaded = loaded_version(repository, Asked(version=version))
     pair = (contrast,) if contrast else ()
     options = ExplainOptions(classes=(classes,), contrast=pair, layer=layer)
-    decode, failed = decoder(Settings()), 0
-    if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
-    for path in pictures_in(paths):
+    decode, targets, failed = decoder(Settings()), Targets(out), 0
+    for listed in listed_in(paths):
         try:
-            picture = _drawn(loaded, decode, path.read_bytes(), options)
-        except (OSError, ServiceError) as error:
+            target = targets.of(listed)
+            picture = _drawn(loaded, decode, listed.path.read_bytes(), options)
+        except (OSError, ServiceError, TakenError) as error:
             failed += 1
-            print(f"goodserve: {path}: {error}", file=sys.stderr)
+            print(f"goodserve: {listed.path}: {error}", file=sys.stderr)
             continue
-        target = (out or path.parent) / f"{path.stem}{DRAWN}"
+        target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(picture)
-        print(target)
-    refuse_failures(failed)
+        print(name_of(target))
+    if failed:
+        message = f"{failed} pictures were not drawn"
+        raise PicturesError(message)
 
 
 def _drawn(loaded: LoadedVersion, decode: Decoder, file: bytes, options: ExplainOptions) -> bytes:

@@ -12,6 +12,8 @@ from tests.pictures import CLASSES, coloured
 from tests.service.models import filled_repository
 from tests.trained import SmallModel
 
+LEGEND = 46  # rows below each drawing
+
 
 @pytest.fixture
 def repository(small_models: list[SmallModel], tmp_path: Path) -> ModelRepository:
@@ -106,6 +108,72 @@ def test_explain_takes_a_contrast_and_a_folder_for_its_drawings(
     assert run("explain", repository, file, "--contrast", "red,blue", "--out", str(out)) == 0
     assert (out / "red-00.evidence.png").exists()
     assert run("explain", repository, file, "--classes", "purple", "--out", str(out)) == 1
+
+
+def drawn_in(out: Path) -> dict[str, int]:
+    """Name the drawings below a folder, with the heights of their pictures."""
+    found = {}
+    for path in out.rglob("*.evidence.png"):
+        with Image.open(path) as drawn:
+            found[str(path.relative_to(out))] = drawn.height - LEGEND
+    return found
+
+
+def test_folders_are_kept_below_out(repository: ModelRepository, tmp_path: Path) -> None:
+    """So pictures of one name do not replace each other, and each is its own; run twice as well."""
+    for height, name in enumerate(["a/x.png", "b/x.png", "b/c/x.png", "x.png"], start=40):
+        path = tmp_path / "pics" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        coloured("red", height).resize((50, height)).save(path)
+    out = tmp_path / "out"
+
+    for _ in range(2):
+        assert run("explain", repository, str(tmp_path / "pics"), "--out", str(out)) == 0
+
+    assert drawn_in(out) == {
+        "a/x.evidence.png": 40,
+        "b/x.evidence.png": 41,
+        "b/c/x.evidence.png": 42,
+        "x.evidence.png": 43,
+    }
+
+
+@pytest.mark.parametrize("beside", [True, False])
+def test_pictures_that_differ_in_their_suffix_alone_keep_it(
+    repository: ModelRepository, tmp_path: Path, *, beside: bool
+) -> None:
+    """All but the first, beside them and in a folder."""
+    for height, name in enumerate(["x.jpg", "x.png", "x.webp"], start=40):
+        coloured("red", height).resize((50, height)).save(tmp_path / name)
+    out = [] if beside else ["--out", str(tmp_path / "out")]
+
+    for _ in range(2):
+        assert run("explain", repository, str(tmp_path), *out) == 0
+
+    assert drawn_in(tmp_path if beside else tmp_path / "out") == {
+        "x.evidence.png": 40,
+        "x.png.evidence.png": 41,
+        "x.webp.evidence.png": 42,
+    }
+
+
+def test_a_drawing_of_another_folder_is_not_replaced(
+    repository: ModelRepository, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Files of one name that are named one by one: the second is refused, with what to do."""
+    for height, name in enumerate(["a/x.png", "b/x.png", "b/y.png"], start=40):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        coloured("red", height).resize((50, height)).save(path)
+    files = [str(tmp_path / name) for name in ("a/x.png", "b/x.png", "b/y.png", "a/x.png")]
+    out = tmp_path / "out"
+
+    assert run("explain", repository, *files, "--out", str(out)) == 1
+
+    assert drawn_in(out) == {"x.evidence.png": 40, "y.evidence.png": 42}
+    said = capsys.readouterr().err
+    assert f"{files[1]}: {out / 'x.evidence.png'} shows {files[0]}; name one folder" in said
+    assert "1 pictures were not drawn" in said
 
 
 def test_without_an_active_version_one_must_be_named(
