@@ -1,5 +1,6 @@
 """Where the drawings of `goodserve explain` go: no two pictures share a file."""
 
+import os
 from pathlib import Path
 
 from service.pictures import DRAWN, Listed
@@ -32,7 +33,7 @@ class Targets:
         if self._out is not None:
             folder = self._out / folder.relative_to(listed.below)
         # However they are written: one picture may be named twice.
-        place, picture = folder.resolve(), path.parent.resolve() / path.name
+        place, picture = _real(folder), _real(path.parent) / path.name
         for name in (f"{path.stem}{DRAWN}", f"{path.name}{DRAWN}"):
             other = self._taken.setdefault(place / name, picture)
             if other == picture:
@@ -45,3 +46,8 @@ class Targets:
                 raise TakenError(message)
         message = f"{folder / name} shows {other}; rename one of the two"
         raise TakenError(message)
+
+
+def _real(folder: Path) -> Path:
+    """Follow links, of folders that are not there yet too; whoever writes meets what is wrong."""
+    return Path(os.path.realpath(folder))

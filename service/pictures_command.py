@@ -1,6 +1,7 @@
 """`goodserve explain`: evidence over pictures, drawn on this machine, without a server."""
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -14,7 +15,7 @@ from service.http.overlay import draw
 from service.http.question import question
 from service.http.schemas import ExplainOptions
 from service.local_pictures import loaded_version
-from service.pictures import PicturesError, listed_in
+from service.pictures import Listed, PicturesError, listed_in
 from service.predict.answers import Explained
 from service.predict.decode import Decoder
 from service.predict.loading import LoadedVersion
@@ -44,8 +45,27 @@ def explain_pictures(  # noqa: PLR0913  each is a flag
     loaded = loaded_version(repository, Asked(version=version))
     pair = (contrast,) if contrast else ()
     options = ExplainOptions(classes=(classes,), contrast=pair, layer=layer)
-    decode, targets, failed = decoder(Settings()), Targets(out), 0
-    for listed in listed_in(paths):
+    try:
+        failed = _draw_all(listed_in(paths), loaded, Targets(out), options)
+    except BrokenPipeError:
+        raise
+    except OSError as error:  # a folder that cannot be read or written, a disk that is full
+        raise PicturesError(str(error)) from error
+    if failed:
+        message = f"{failed} pictures were not drawn"
+        raise PicturesError(message)
+
+
+def _draw_all(
+    pictures: Iterable[Listed], loaded: LoadedVersion, targets: Targets, options: ExplainOptions
+) -> int:
+    """Draw pictures, and name those that cannot be; return how many.
+
+    Raises:
+        OSError: pictures cannot be listed, or drawings not written.
+    """
+    decode, failed = decoder(Settings()), 0
+    for listed in pictures:
         try:
             target = targets.of(listed)
             picture = _drawn(loaded, decode, listed.path.read_bytes(), options)
@@ -56,9 +76,7 @@ def explain_pictures(  # noqa: PLR0913  each is a flag
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(picture)
         print(name_of(target))
-    if failed:
-        message = f"{failed} pictures were not drawn"
-        raise PicturesError(message)
+    return failed
 
 
 def _drawn(loaded: LoadedVersion, decode: Decoder, file: bytes, options: ExplainOptions) -> bytes:

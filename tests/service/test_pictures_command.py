@@ -176,6 +176,34 @@ def test_a_drawing_of_another_folder_is_not_replaced(
     assert "1 pictures were not drawn" in said
 
 
+@pytest.mark.parametrize(
+    ("out", "message"),
+    [
+        ("file", "File exists"),
+        ("file/below", "Not a directory"),
+        ("/proc", "No such file or directory"),
+        ("loop", "File exists"),
+    ],
+)
+def test_drawings_that_cannot_be_written_are_one_line(
+    repository: ModelRepository,
+    folder: Path,
+    capsys: pytest.CaptureFixture[str],
+    out: str,
+    message: str,
+) -> None:
+    """Status 1, and the reason, once for all pictures."""
+    beside = folder.parent
+    (beside / "file").write_text("a file")
+    (beside / "loop").symlink_to(beside / "loop")
+
+    assert run("explain", repository, str(folder), "--out", str(beside / out)) == 1
+
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("goodserve: ")
+    assert message in line
+
+
 def test_without_an_active_version_one_must_be_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
