@@ -1,7 +1,8 @@
 """Which files are pictures: what is named, and what lies in the folders that are named."""
 
 import os
-from collections.abc import Iterable, Iterator
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -47,6 +48,20 @@ def listed_in(paths: Iterable[Path]) -> Iterator[Listed]:
             yield from (Listed(each, path) for each in _below(path))
         else:
             yield Listed(path, path.parent)
+
+
+def some_in(paths: Sequence[Path]) -> Iterator[Listed]:
+    """List pictures as `listed_in` does, and say on stderr where there are none.
+
+    Raises:
+        OSError: a folder cannot be read.
+    """
+    found = False
+    for each in listed_in(paths):
+        found = True
+        yield each
+    if not found:
+        print(f"goodserve: no pictures in {', '.join(map(str, paths))}", file=sys.stderr)
 
 
 def _below(folder: Path) -> Iterator[Path]:

@@ -1,7 +1,7 @@
 """`goodserve predict`: pictures to classes, by a service or on this machine."""
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +9,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from service import local_pictures
-from service.pictures import PicturesError, pictures_in
+from service.pictures import PicturesError, some_in
 from service.predict_flags import Answered, Asked, Server, Target
 from service.progress import bar
 from service.repository_flags import Repository
@@ -26,10 +26,11 @@ def predict_pictures(
     target: Annotated[Target, Parameter(name="*")] = _TARGET,
 ) -> None:
     """Classify pictures and folders of pictures: a row each, as a table, CSV or JSON lines."""
+    check_named(paths)
     kept = _kept(asked, target)
     done = kept.paths if kept is not None else set[str]()
     # Those that are answered already are not even opened.
-    files = (path for path in pictures_in(paths) if not done or name_of(path) not in done)
+    files = (path for path, _ in some_in(paths) if not done or name_of(path) not in done)
     answers = _answers(files, repository, asked, server)
     # Rows that pass by are progress enough.
     shown = target.out is not None or not sys.stdout.isatty()
@@ -51,6 +52,17 @@ def predict_pictures(
     except OSError as error:  # a folder that cannot be read, a disk that is full
         raise PicturesError(str(error)) from error
     refuse_failures(failed)
+
+
+def check_named(paths: Sequence[Path]) -> None:
+    """Refuse a command on pictures that names none: a pattern that fits nothing, perhaps.
+
+    Raises:
+        RowsError: it names none.
+    """
+    if not paths:
+        message = "name pictures, or folders of pictures"
+        raise RowsError(message)
 
 
 def refuse_failures(failed: int) -> None:

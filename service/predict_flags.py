@@ -7,7 +7,7 @@ from typing import Annotated, NamedTuple
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from service.rows import PATH, Format, Row, format_of
+from service.rows import PATH, Format, Row, RowsError, format_of
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,26 @@ class Asked:
             help="Also give the set of classes that holds the true one so often.",
         ),
     ] = None
+
+    def __post_init__(self) -> None:
+        """Refuse flags that name nothing, or two models.
+
+        Raises:
+            RowsError: they do.
+        """
+        for flag, given in (("--model", self.model), ("--version", self.version)):
+            if given is not None and not given.strip():
+                message = f"{flag} is empty; leave it out, or name one"
+                raise RowsError(message)
+        if self.version is None:
+            return
+        name, _, number = self.version.partition("/")
+        if not (name and number):
+            message = f"--version {self.version!r} is not NAME/VERSION, such as cifar10/1"
+            raise RowsError(message)
+        if self.model not in {None, name}:
+            message = f"--version {self.version} is no version of --model {self.model}"
+            raise RowsError(message)
 
     def columns(self) -> tuple[str, ...]:
         """Name a row's columns."""

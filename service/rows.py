@@ -20,7 +20,7 @@ _LABEL_WIDTH = 16
 
 
 class RowsError(Exception):
-    """The file of answers is not what this run could go on with."""
+    """Flags that do not fit, or a file of answers that this run could not go on with."""
 
 
 class Kept(NamedTuple):

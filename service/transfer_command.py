@@ -6,6 +6,7 @@ from cyclopts import App, Parameter
 
 from model.artifact.repository import ModelRepository
 from model.artifact.transfer import chosen, copy_version
+from model.artifact.version import RepositoryError
 from service.repository_flags import (
     Repository,
     repository_at,
@@ -27,6 +28,7 @@ def push_models(
     repository: Repository = None,
 ) -> None:
     """Copy versions into another repository, under their own numbers."""
+    _check_named(named)
     _copy(named, repository_at(repository), repository_named(to), activate=activate)
 
 
@@ -38,7 +40,14 @@ def pull_models(
     repository: Repository = None,
 ) -> None:
     """Copy versions from another repository, under their own numbers."""
+    _check_named(named)
     _copy(named, repository_named(source), repository_to_change(repository), activate=activate)
+
+
+def _check_named(named: tuple[str, ...]) -> None:
+    if not named:
+        message = "say which versions to copy: NAME/VERSION, or NAME for the active one"
+        raise RepositoryError(message)
 
 
 def _copy(

@@ -6,7 +6,7 @@ from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
 from model.artifact.upkeep import collect_garbage, delete_version, unneeded_versions
-from model.artifact.version import VersionId
+from model.artifact.version import RepositoryError, VersionId
 from service.differences import differences
 from service.repository_flags import Name, Repository, Version, repository_at, repository_to_change
 
@@ -23,6 +23,9 @@ def delete_model(*versions: Version, repository: Repository = None) -> None:
 
     What is active, labelled, on trial or next to be rolled back to is refused.
     """
+    if not versions:
+        message = "say which versions to delete: NAME/VERSION, such as cifar10/1"
+        raise RepositoryError(message)
     found = repository_to_change(repository)
     for version in versions:
         delete_version(found, VersionId.parse(version))

@@ -66,11 +66,15 @@ def unneeded_versions(
         name: of the one model to look at; None: all.
 
     Raises:
+        UnknownVersionError: there are none of that name.
         RepositoryError: the repository or its `active.json` cannot be read: what is needed is
             then unknown.
     """
     state = repository.state()
     versions = [each for each in repository.versions() if name in {None, each.name}]
+    if name is not None and not versions:
+        message = f"there are no versions of {name!r} in {repository.place}"
+        raise UnknownVersionError(message)
     return [
         each
         for each in versions
@@ -85,6 +89,7 @@ def collect_garbage(
     """Delete what `unneeded_versions` lists, and what killed writers left; name each one deleted.
 
     Raises:
+        UnknownVersionError: there are none of that name.
         RepositoryError: the repository cannot be read or written.
     """
     for version in unneeded_versions(repository, keep, name):

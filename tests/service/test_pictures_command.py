@@ -101,13 +101,38 @@ def test_explain_writes_a_drawing_beside_each_picture(
 def test_explain_takes_a_contrast_and_a_folder_for_its_drawings(
     repository: ModelRepository, folder: Path, tmp_path: Path
 ) -> None:
-    """The folder is made; an unknown class ends with status 1 and its reason."""
+    """The folder is made."""
     out = tmp_path / "drawn" / "here"
     file = str(folder / "red-00.png")
 
     assert run("explain", repository, file, "--contrast", "red,blue", "--out", str(out)) == 0
     assert (out / "red-00.evidence.png").exists()
-    assert run("explain", repository, file, "--classes", "purple", "--out", str(out)) == 1
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--classes", "purple"], "--classes: there is no class 'purple'; there are blue"),
+        (["--classes", "red,blue"], "--classes red,blue names 2 classes, a drawing shows one"),
+        (["--classes", "red", "--contrast", "red,blue"], "--classes and --contrast are two"),
+        (["--contrast", "red,purple"], "--contrast: there is no class 'purple'"),
+        (["--contrast", "red"], "--contrast: contrast takes two classes"),
+        (["--layer", "last"], "--layer: there is no layer 'last'; there are"),
+    ],
+)
+def test_a_wrong_flag_of_explain_is_said_once(
+    repository: ModelRepository,
+    folder: Path,
+    capsys: pytest.CaptureFixture[str],
+    flags: list[str],
+    message: str,
+) -> None:
+    """With status 2, and not of each picture; nothing is drawn."""
+    assert run("explain", repository, str(folder), *flags, "--out", str(folder / "out")) == 2
+
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"goodserve: {message}")
+    assert not (folder / "out").exists()
 
 
 def drawn_in(out: Path) -> dict[str, int]:

@@ -9,6 +9,7 @@ import pytest
 
 from model.artifact.repository import BUNDLED_REPOSITORY, ModelRepository
 from service.__main__ import main
+from service.predict_flags import Asked
 from tests.pictures import CLASSES, coloured
 from tests.service.fakes import fake_repository
 from tests.service.models import app_on, fake_app_on, served
@@ -123,6 +124,9 @@ def test_a_file_that_is_no_picture_is_named(
         (["--top-k", "0"], 2, "Must be >= 1"),
         (["--confidence", "2"], 2, "Must be <= 1"),
         (["--version", "ghost/1"], 2, "ghost/1"),
+        (["--version", "cifar10"], 2, "--version 'cifar10' is not NAME/VERSION"),
+        (["--version", ""], 2, "--version is empty"),
+        (["--model", ""], 2, "--model is empty"),
         (["--out", "no/such/folder.csv"], 1, "No such file or directory"),
     ],
 )
@@ -135,6 +139,43 @@ def test_what_cannot_be_done_is_said(
     said = capsys.readouterr().err
     assert message in said
     assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("url", [[], ["--url", "http://127.0.0.1:1"]])
+def test_two_models_are_a_contradiction(
+    folder: Path, capsys: pytest.CaptureFixture[str], url: list[str]
+) -> None:
+    """Neither is passed over; the same one twice is none."""
+    flags = ["--version", "cifar10/4", *url]
+
+    assert main(["predict", str(folder), *flags, "--model", "nope"]) == 2
+
+    said = capsys.readouterr().err
+    assert "--version cifar10/4 is no version of --model nope" in said
+    assert Asked(model="cifar10", version="cifar10/4").version == "cifar10/4"
+
+
+@pytest.mark.parametrize("command", ["predict", "explain"])
+def test_a_command_without_pictures_is_refused(
+    capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    """With status 2: a pattern that fits nothing gives none, for example."""
+    assert main([command, "--version", ACTIVE]) == 2
+
+    assert "name pictures, or folders of pictures" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["predict", "explain"])
+def test_folders_without_pictures_are_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    """It is no error, and not silent either."""
+    (tmp_path / "notes.txt").write_text("no picture")
+
+    assert main([command, str(tmp_path), "--version", ACTIVE]) == 0
+
+    said = capsys.readouterr()
+    assert (said.out, said.err) == ("", f"goodserve: no pictures in {tmp_path}\n")
 
 
 def test_an_unknown_model_of_a_service_ends_it(

@@ -54,6 +54,29 @@ def test_delete_and_gc_say_what_is_gone(
     assert [str(each) for each in repository.versions()] == ["colours/1", "colours/4"]
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["gc", "wrong"], "there are no versions of 'wrong' in "),
+        (["gc", "wrong", "--dry-run"], "there are no versions of 'wrong' in "),
+        (["delete"], "say which versions to delete: NAME/VERSION"),
+        (["push", "--to", "elsewhere"], "say which versions to copy: NAME/VERSION"),
+        (["pull", "--from", "elsewhere"], "say which versions to copy: NAME/VERSION"),
+    ],
+)
+def test_what_would_do_nothing_is_refused(
+    repository: ModelRepository,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    message: str,
+) -> None:
+    """In one line, with status 2; nobody takes it for done."""
+    assert main(["models", *arguments, "--repository", str(repository.root)]) == 2
+
+    (line,) = capsys.readouterr().err.splitlines()
+    assert message in line
+
+
 def test_diff_says_in_what_two_versions_differ(
     repository: ModelRepository, capsys: pytest.CaptureFixture[str]
 ) -> None:
