@@ -29,39 +29,59 @@ def repository_at(place: str | None) -> ModelRepository:
     By default it is the one that the settings name, or else the one that is being served.
 
     Raises:
-        RepositoryError: none is named, and services serve several.
+        RepositoryError: the name is empty, or none is named and services serve several.
     """
-    return repository_named(place or _named() or _served() or str(BUNDLED_REPOSITORY))
+    found = _named(place)
+    return _opened(found if found is not None else _served() or str(BUNDLED_REPOSITORY))
 
 
 def repository_to_change(place: str | None) -> ModelRepository:
     """Open the repository that a command changes: never the package's own folder by default.
 
     Raises:
-        RepositoryError: none is named, and not exactly one is being served.
+        RepositoryError: the name is empty, or none is named and not exactly one is being served.
     """
-    found = place or _named() or _served()
+    found = _named(place)
+    if found is None:
+        found = _served()
     if found is None:
         message = (
             "no repository is named, and no service of this user is running: say --repository "
             "PATH, or set GOODSERVE_REPOSITORY"
         )
         raise RepositoryError(message)
-    return repository_named(found)
+    return _opened(found)
 
 
-def repository_named(place: str) -> ModelRepository:
-    """Open the repository at a place, with the keys that the settings trust.
+def repository_named(place: str, flag: str) -> ModelRepository:
+    """Open the repository that a flag names, with the keys that the settings trust.
 
     Raises:
-        RepositoryError: it is an address of no known kind.
+        RepositoryError: its name is empty, or it is an address of no known kind.
     """
-    return opened_repository(Settings().model_copy(update={"repository": place}))
+    return _opened(_checked(place, flag))
 
 
-def _named() -> str | None:
+def _named(place: str | None) -> str | None:
+    """Give what the flag names, or else the environment; empty text is neither of them."""
+    if place is not None:
+        return _checked(place, "--repository")
     settings = Settings()
-    return settings.repository if "repository" in settings.model_fields_set else None
+    if "repository" not in settings.model_fields_set:
+        return None
+    return _checked(settings.repository, "GOODSERVE_REPOSITORY")
+
+
+def _checked(place: str, source: str) -> str:
+    """Refuse a name such as that of a variable which is not set: it would be the current folder."""
+    if not place.strip():
+        message = f"{source} is empty; name a folder, or s3://BUCKET/PREFIX"
+        raise RepositoryError(message)
+    return place
+
+
+def _opened(place: str) -> ModelRepository:
+    return opened_repository(Settings().model_copy(update={"repository": place}))
 
 
 def _served() -> str | None:

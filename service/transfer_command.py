@@ -29,7 +29,7 @@ def push_models(
 ) -> None:
     """Copy versions into another repository, under their own numbers."""
     _check_named(named)
-    _copy(named, repository_at(repository), repository_named(to), activate=activate)
+    _copy(named, repository_at(repository), repository_named(to, "--to"), activate=activate)
 
 
 @app.command(name="pull")
@@ -41,7 +41,12 @@ def pull_models(
 ) -> None:
     """Copy versions from another repository, under their own numbers."""
     _check_named(named)
-    _copy(named, repository_named(source), repository_to_change(repository), activate=activate)
+    _copy(
+        named,
+        repository_named(source, "--from"),
+        repository_to_change(repository),
+        activate=activate,
+    )
 
 
 def _check_named(named: tuple[str, ...]) -> None:

@@ -9,6 +9,7 @@ from pydantic import BeforeValidator
 from model.artifact.folder import FolderStorage
 from model.artifact.objects import ObjectStorage
 from model.artifact.storage import Storage
+from model.artifact.version import RepositoryError
 
 # Not a Path, which would make one slash of `s3://`.
 Place = Annotated[
@@ -25,9 +26,13 @@ def storage_at(place: str | Path) -> Storage:
     """Open a repository's files; nothing is read yet.
 
     Raises:
-        RepositoryError: the address is of no known kind, or its library is not installed.
+        RepositoryError: the address is empty or of no known kind, or its library is not installed.
     """
     text = str(place)
+    # As a path it would be the current folder, which nobody has named.
+    if not text.strip():
+        message = "the repository's name is empty; use a folder, or s3://BUCKET/PREFIX"
+        raise RepositoryError(message)
     return ObjectStorage(text) if is_address(text) else FolderStorage(Path(text))
 
 

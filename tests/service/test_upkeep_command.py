@@ -131,6 +131,48 @@ def test_the_packages_own_folder_is_not_changed_by_default(
     assert printed.err.count("no repository is named") == 2
 
 
+@pytest.mark.parametrize(
+    ("arguments", "flag"),
+    [
+        (["models", "list", "--repository", ""], "--repository"),
+        (["models", "activate", "colours/1", "--repository", " "], "--repository"),
+        (["models", "push", "colours/1", "--to", ""], "--to"),
+        (["models", "pull", "colours/1", "--from", ""], "--from"),
+        (["predict", "x.png", "--repository", ""], "--repository"),
+        (["explain", "x.png", "--repository", ""], "--repository"),
+    ],
+)
+def test_empty_text_names_no_repository(
+    repository: ModelRepository,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    flag: str,
+) -> None:
+    """Neither the one that is served nor the current folder; the flag is named."""
+    with recorded(str(repository.root), records_folder()):
+        assert main(arguments) == 2
+
+    assert f"goodserve: {flag} is empty" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [["list"], ["activate", "colours/1"]])
+def test_an_empty_variable_names_no_repository(
+    repository: ModelRepository,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+) -> None:
+    """To read and to change; it is one line that says so."""
+    monkeypatch.setenv("GOODSERVE_REPOSITORY", "")
+
+    with recorded(str(repository.root), records_folder()):
+        assert main(["models", *arguments]) == 2
+
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "repository" in line.lower()
+    assert "empty" in line
+
+
 def test_of_several_served_repositories_one_must_be_named(
     repository: ModelRepository, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

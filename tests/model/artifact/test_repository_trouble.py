@@ -189,6 +189,13 @@ def test_a_folder_that_may_not_be_read_is_not_empty(
         folder.chmod(0o755)
 
 
+@pytest.mark.parametrize("place", ["", " "])
+def test_empty_text_is_no_repository(place: str) -> None:
+    """It would be the current folder, which nobody has named."""
+    with pytest.raises(RepositoryError, match="the repository's name is empty"):
+        ModelRepository(place)
+
+
 def test_a_file_is_no_empty_repository(tmp_path: Path) -> None:
     """A path that is no folder at all is an error, not a repository without versions."""
     (tmp_path / "models").write_text("a file")
