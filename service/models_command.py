@@ -101,9 +101,11 @@ def verify_model(version: Version | None = None, /, *, repository: Repository = 
 def activate_model(version: Version, /, *, repository: Repository = None) -> None:
     """Make a version its model's active one; a running service takes it within a second.
 
-    What is active under other names stays so.
+    What is active under other names stays so. A damaged active.json is mended, and a copy is kept.
     """
-    repository_to_change(repository).activate(VersionId.parse(version))
+    mended = repository_to_change(repository).activate(VersionId.parse(version))
+    if mended is not None:
+        print(f"goodserve: {mended}", file=sys.stderr)
     print(f"{version} is active")
 
 

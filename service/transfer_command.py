@@ -1,5 +1,6 @@
 """`goodserve models push` and `pull`: versions go from one repository to another."""
 
+import sys
 from typing import Annotated
 
 from cyclopts import App, Parameter
@@ -63,5 +64,7 @@ def _copy(
         done = "is copied to" if is_new else "is there already:"
         print(f"{version} {done} {target.place}")
         if activate:
-            target.activate(version)
+            mended = target.activate(version)
+            if mended is not None:
+                print(f"goodserve: {mended}", file=sys.stderr)
             print(f"{version} is active there")

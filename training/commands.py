@@ -258,7 +258,9 @@ def holdout(version: VersionId, root: str, source: str, images: int, *, activate
 def _published_anew(repository: ModelRepository, version: VersionId, *, activate: bool) -> None:
     """Activate a version that was made of another one, if asked to, and say where it answers."""
     if activate:
-        repository.activate(version)
+        mended = repository.activate(version)
+        if mended is not None:
+            print(f"warning: {mended}", file=sys.stderr)
     is_default = repository.active() == version
     _print_published(Published(version, activate, is_default), repository.place)
 

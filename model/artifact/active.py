@@ -52,9 +52,11 @@ class Active(BaseModel):
         return self
 
     @classmethod
-    def first(cls, version: VersionId) -> Self:
-        """Give the state in which one version alone is active."""
-        return cls(default=version.name, models={version.name: History(active=version.version)})
+    def after(cls, wanted: VersionId, state: Self | None) -> Self:
+        """Give the state once `wanted` is active; None: nothing was before, now it alone is."""
+        if state is not None:
+            return state.followed_by(wanted)
+        return cls(default=wanted.name, models={wanted.name: History(active=wanted.version)})
 
     @property
     def versions(self) -> tuple[VersionId, ...]:

@@ -11,6 +11,7 @@ the two kinds of `Storage`. Readers need no lock.
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from model.artifact.active import Active
@@ -146,10 +147,13 @@ class ModelRepository:
         """
         return read_active(self.storage)[0]
 
-    def activate(self, wanted: VersionId) -> None:
+    def activate(self, wanted: VersionId) -> str | None:
         """Make a version its model's active one, after reading it whole.
 
         What is active under other names stays so. The first model of all becomes the default one.
+
+        Returns:
+            What became of an `active.json` that was damaged; None: it was sound.
 
         Raises:
             UnknownVersionError: there is no such version.
@@ -157,12 +161,11 @@ class ModelRepository:
             RepositoryError: the folder may not be written, or the disk is full.
         """
         self.read(wanted)
-
-        def activated(state: Active | None) -> Active:
-            return state.followed_by(wanted) if state else Active.first(wanted)
-
+        said: list[str] = []
         with writing(self.storage):
-            change_active(self.storage, activated, mends=True, naming=wanted)
+            activated = partial(Active.after, wanted)
+            change_active(self.storage, activated, mends=said.append, naming=wanted)
+        return said[0] if said else None
 
     def rollback(self, name: str | None = None) -> VersionId:
         """Make the version active again that was so before, of a model or of the default one.

@@ -14,6 +14,7 @@ class RepositoryError(Exception):
     RepositoryError
     ├── UnknownVersionError  no such version, or none is active
     ├── BrokenVersionError   a version is incomplete, or not what its manifest says
+    ├── DamagedError         `active.json` does not say what is active
     └── ConflictError        somebody else was there first
     """
 
@@ -24,6 +25,10 @@ class UnknownVersionError(RepositoryError):
 
 class BrokenVersionError(RepositoryError):
     """A version is incomplete, or its bytes are not those its manifest names."""
+
+
+class DamagedError(RepositoryError):
+    """`active.json` can be read, and does not say what is active; activating a version mends it."""
 
 
 class ConflictError(RepositoryError):

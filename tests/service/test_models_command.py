@@ -61,6 +61,25 @@ def test_activate_and_rollback(
     assert capsys.readouterr().out == "colours/2 is active\ncolours/1 is active again\n"
 
 
+def test_activating_says_what_it_mends(
+    repository: ModelRepository, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A copy is kept of a damaged file; a later format is refused."""
+    path = repository.root / "active.json"
+    path.write_text("{")
+    assert models(repository, "activate", "colours/2") == 0
+
+    (kept,) = repository.root.glob("active.json.damaged-*")
+    said = capsys.readouterr()
+    assert said.out == "colours/2 is active\n"
+    assert said.err.startswith("goodserve: active.json cannot be read: Invalid JSON")
+    assert f"it is kept as {kept.name}" in said.err
+
+    path.write_text('{"format": 3}')
+    assert models(repository, "activate", "colours/1") == 2
+    assert path.read_text() == '{"format": 3}'
+
+
 def test_verify_makes_the_services_own_checks(
     repository: ModelRepository,
     small_models: list[SmallModel],
