@@ -156,7 +156,9 @@ class Settings(BaseSettings):
         "believed, separated by commas; by default nobody's",
     )
     keys_file: NamedPath | None = Field(
-        None, description="who may ask: goodserve keys makes it; without any key, all may predict"
+        None,
+        description="who may ask: goodserve keys makes it; where neither it nor api_keys is set, "
+        "all may predict; where they hold no key, nobody",
     )
     api_keys: str = Field("", description="the same as a text: the content of a keys file")
     open_metrics: bool = Field(

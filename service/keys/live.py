@@ -92,7 +92,9 @@ class LiveKeys:
 
 
 def live_keys(settings: Settings) -> LiveKeys | None:
-    """Read the keys that the settings name; None where they name none, and all may predict.
+    """Read the keys of file and text; None where neither is set, and all may predict.
+
+    A file or text without keys lets nobody in.
 
     Raises:
         KeysError: they cannot be read.

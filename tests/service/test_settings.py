@@ -28,6 +28,15 @@ def test_every_setting_is_an_environment_variable(monkeypatch: pytest.MonkeyPatc
     assert settings.access_log
 
 
+def test_the_help_says_who_may_ask_without_keys(capsys: pytest.CaptureFixture[str]) -> None:
+    """Where no key is set all may; where there is a file or text without one, nobody."""
+    assert main(["serve", "--help"]) == 0
+
+    said = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert "where neither it nor api_keys is set, all may predict; where they hold no key" in said
+    assert "without any key, all may" not in said
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [

@@ -37,6 +37,14 @@ def test_without_a_setting_there_are_no_keys() -> None:
     assert live_keys(Settings()) is None
 
 
+def test_a_setting_without_keys_lets_nobody_in() -> None:
+    """It says who may ask, and names none."""
+    keys = live_keys(Settings(api_keys="{}"))
+
+    assert keys is not None
+    assert not has(keys, SHOP.text)
+
+
 def test_both_sources_count(tmp_path: Path) -> None:
     """The environment's text is that of a keys file; a name in both is refused."""
     path = tmp_path / "keys.json"
