@@ -210,11 +210,13 @@ class ObjectStorage:
         """Group the files that lie in versions' places without a manifest."""
         versions: dict[str, list[Object]] = {}
         for each in self._bucket.below(self._top):
-            folder, _, _ = each.key.rpartition("/")
-            if VERSION_PATTERN.fullmatch(folder.rpartition("/")[2]):
+            # Of the repository alone: the prefix above it may end in a number, too.
+            folder, _, _ = each.key.removeprefix(self._top).rpartition("/")
+            name, _, version = folder.partition("/")
+            if NAME_PATTERN.fullmatch(name) and VERSION_PATTERN.fullmatch(version):
                 versions.setdefault(folder, []).append(each)
         for folder, files in versions.items():
-            if f"{folder}/{MANIFEST_FILE}" not in {each.key for each in files}:
+            if f"{self._top}{folder}/{MANIFEST_FILE}" not in {each.key for each in files}:
                 yield files
 
     def _keys(self, prefix: str = "") -> list[tuple[str, str, str]]:

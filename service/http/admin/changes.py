@@ -115,6 +115,17 @@ class Changes:
         canary = Canary(version=wanted.version, since=now, **options.model_dump())
         self.repository.begin_canary(wanted.name, canary)
 
+    def activate(self, wanted: VersionId) -> None:
+        """Make a version its model's active one; the log hears of an `active.json` that was mended.
+
+        Raises:
+            RepositoryError: there is no such version, it is broken, or the folder may not be
+                written.
+        """
+        mended = self.repository.activate(wanted)
+        if mended is not None:
+            log.warning("%s", mended)
+
     def deactivate(self, name: str) -> None:
         """Serve a model no more.
 

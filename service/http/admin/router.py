@@ -65,7 +65,7 @@ def _add_activation(router: APIRouter, changes: Changes) -> None:
     async def activate(request: Request, name: Name, version: Version) -> ModelState:
         """Make a version its model's active one; it answers as soon as it has passed its checks."""
         wanted = version_of(name, version)
-        change = partial(changes.repository.activate, wanted)
+        change = partial(changes.activate, wanted)
         return await changes.make(request, "activate", wanted, change)
 
     @router.post("/models/{name}/rollback")

@@ -169,6 +169,20 @@ def test_an_abandoned_upload_is_swept_and_one_under_way_is_not(
     assert repository.versions() == [version(1)]
 
 
+def test_a_prefix_that_ends_in_a_number_is_no_version(
+    address: str, tiny_models: list[TinyModel], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What lies at the top of such a repository is not an upload that was given up."""
+    repository = ModelRepository(f"{address}/team/3")
+    repository.activate(publish(repository, tiny_models[0]))
+
+    tomorrow = time.time() + 25 * 3600
+    monkeypatch.setattr(time, "time", lambda: tomorrow)
+    repository.storage.sweep()
+
+    assert repository.active() == version(1)
+
+
 class Noted(objects.ObjectStorage):
     """A bucket that notes what is read of it."""
 
