@@ -101,6 +101,7 @@ def test_swapping_to_one_leaves_the_old_version(repository: ModelRepository) -> 
         answer = httpx.post(f"{server.url}/predict", content=PICTURE).json()
 
         assert answer["model"]["version"] == "2"
-        refused = httpx.post(f"{server.url}/models/colours/versions/1/predict", content=PICTURE)
+        named = f"{server.url}/models/colours/versions/1/predict"
+        refused = httpx.post(named, content=PICTURE, timeout=60)
         assert refused.status_code == 409
         assert server.stop() == 0

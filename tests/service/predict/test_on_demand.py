@@ -99,10 +99,15 @@ def test_a_shortage_of_the_machine_is_not_the_versions_fault(
             refused = client.post(SECOND, content=PICTURE)
             assert refused.status_code == httpx.codes.SERVICE_UNAVAILABLE
             assert refused.json()["type"] == "urn:goodserve:problem:not-ready"
-        until(lambda: 'reason="shortage",version="2"} 1.0' in client.get("/metrics").text)
+        assert states(client)["2"] == "refused"
         short_of.clear()
         until(lambda: client.post(SECOND, content=PICTURE).status_code == httpx.codes.OK)
-        until(lambda: 'reason="shortage",version="2"} 0.0' in client.get("/metrics").text)
+        assert states(client)["2"] == "ready"
+
+
+def states(client: httpx.Client) -> dict[str, str]:
+    """Say where each version of the model is in its life."""
+    return {each["version"]: each["state"] for each in client.get("/models").json()["versions"]}
 
 
 def test_a_repository_that_goes_away_while_a_version_is_loaded_is_no_bad_version(
