@@ -156,7 +156,7 @@ def test_no_other_word_names_a_version(tmp_path: Path, version: str) -> None:
     """Neither in the header nor in the path."""
     fake_repository(tmp_path)
     with serving(tmp_path) as client:
-        named = {"X-Model-Version": version or " night"}  # an empty header counts as left out
+        named = {"X-Model-Version": version or "."}  # an empty header counts as left out
         by_header = client.post("/predict", content=PICTURE, headers=named)
         by_path = client.post(f"/models/colours/labels/{version}/predict", content=PICTURE)
 
