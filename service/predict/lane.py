@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -79,6 +80,7 @@ class Lane:
         decode_aside, deliver = weakly(self._decode_aside), weakly(self._deliver)
         hooks = Hooks(parts.decode, decode_aside, deliver, on_batch, parts.on_times)
         self._clock = parts.crew.clock
+        self._forgiven_at = -math.inf
         self._workers = [
             Worker(version, self._queue, hooks, parts.crew) for _ in range(parts.crew.num_workers)
         ]
@@ -226,7 +228,12 @@ class Lane:
     def _is_hung(self) -> bool:
         # Read once: the worker may set it to None at any moment.
         busy = [since for worker in self._workers if (since := worker.busy_since) is not None]
-        return bool(busy) and self._clock() - min(busy) > self._parts.stall_timeout_s
+        since = max(min(busy), self._forgiven_at) if busy else math.inf
+        return self._clock() - since > self._parts.stall_timeout_s
+
+    def forgive(self) -> None:
+        """Count what is in hand from now on: the whole process stood still until now."""
+        self._forgiven_at = self._clock()
 
     def give_up(self) -> None:
         """Close the lane and answer its waiting requests with an error.

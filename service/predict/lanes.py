@@ -235,6 +235,11 @@ class Lanes:
                 self._retire(version)
         self._sweep()
 
+    def forgive(self) -> None:
+        """Take no lane for hung on account of time in which the whole process stood still."""
+        for lane in self.all:
+            lane.forgive()
+
     def close(self) -> None:
         """Close every lane; whoever still waits is told that the service is shutting down."""
         lanes = self.all

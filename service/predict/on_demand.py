@@ -58,7 +58,7 @@ class OnDemand:
         refused = await self._loaded(of, load, timeout_s)
         if refused is not None:
             known = self._watcher.refusals.get(of)
-            if known is not None and known.kind in PASSING:
+            if known is None or known.kind in PASSING:
                 # Deleted meanwhile: then it is not found; or the repository is away.
                 await asyncio.to_thread(self.find, name, wanted.version)
                 detail = f"{version} could not be loaded just now: {refused}"  # logged before

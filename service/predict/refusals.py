@@ -17,9 +17,10 @@ Signature = tuple[str | None, ...]
 RETRY_S = 30.0
 # The machine's fault, which may be over at once: too many open files, no memory.
 SHORTAGE, PASSING_RETRY_S = "shortage", 1.0
-MISSING = "missing"
-# Of no version's making: it was there a moment before, and the machine may soon be able to load it.
-PASSING = frozenset({MISSING, SHORTAGE})
+MISSING, UNREAD = "missing", "repository"
+# Of no version's making: it was there a moment before, and the machine may soon be able to read and
+# to load it.
+PASSING = frozenset({MISSING, UNREAD, SHORTAGE})
 _SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 
 
@@ -27,7 +28,7 @@ _SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 _KINDS: tuple[tuple[type[Exception], str], ...] = (
     (UnknownVersionError, MISSING),
     (BrokenVersionError, "damaged"),
-    (RepositoryError, "repository"),
+    (RepositoryError, UNREAD),
     (FloorError, "less-accurate"),
     (AnswersError, "answers"),
     (ContractError, "contract"),

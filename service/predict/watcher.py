@@ -155,7 +155,11 @@ class Watcher:
         async with self._loads.setdefault(name, asyncio.Lock()):
             if self._lanes.of(Wanted(name)) is None:
                 await self._follow(state, name)
-            return None if self._lanes.of(Wanted(name)) is not None else self.refusals[name].reason
+            if self._lanes.of(Wanted(name)) is not None:
+                return None
+            known = self.refusals.get(name)
+            # It is forgotten where another version became active meanwhile.
+            return known.reason if known is not None else "another version became active meanwhile"
 
     async def _follow(self, state: Active, name: str) -> None:
         """Let a model answer by its active version; where that cannot be, by one before it."""
@@ -192,7 +196,9 @@ class Watcher:
         self._lanes.pin([trial.id for trial in tried])
         for trial in tried:
             refused = await self.load(trial.id)
-            if refused is not None:
+            known = self.refusals.get(str(trial.id))
+            # What passes is this machine's fault: the trial goes on, here as soon as it can.
+            if refused is not None and (known is None or known.kind not in PASSING):
                 self._trials.refuse(trial, refused)
 
     async def watch(self, interval_s: float) -> None:
@@ -251,8 +257,9 @@ class Watcher:
             self._refuse(of, str(wanted), (kind_of(error), reason), signature, math.inf)
             return None
         except Exception as error:  # whatever it is, the old version goes on serving
-            log.exception("loading %s failed", wanted)
             why = kind_of(error), f"loading failed: {error!r}"
+            if why[0] != SHORTAGE:  # of which the reason says all, and which comes again and again
+                log.exception("loading %s failed", wanted)
             self._refuse(of, str(wanted), why, signature)
             return None
         finally:
@@ -273,7 +280,7 @@ class Watcher:
         self._lanes.why_none = reason
         if retry_s is None:
             # Of what a request names there is somebody who would come again.
-            is_passing = kind == SHORTAGE or (kind in PASSING and of == version)
+            is_passing = kind == SHORTAGE or (kind in PASSING and of == version != ACTIVE_FILE)
             retry_s = PASSING_RETRY_S if is_passing else RETRY_S
         refusal = Refusal(version, reason, signature, self._clock() + retry_s, kind)
         self.refusals.refuse(of, refusal, lane.id if lane is not None else None)

@@ -167,17 +167,17 @@ class Worker:
     def _run(self, ready: Sequence[tuple[Job, Pixels]]) -> list[tuple[Job, Outcome]]:
         """Run jobs together; if that fails, each alone, so that none harms another."""
         groups = [pixels for _, pixels in ready]
-        # Concatenating copies, so a lone request is run as it is.
-        batch = groups[0] if len(groups) == 1 else np.concatenate(groups)
         # One that asks is enough for the batch: L x K floats an image, less than a second run.
         asked = _EXPLAINED if any(job.explain for job, _ in ready) else _PLAIN
         wanted = (*asked, *self._version.also)
         began_s = self._crew.clock()
         try:
+            # Concatenating copies, so a lone request is run as it is.
+            batch = groups[0] if len(groups) == 1 else np.concatenate(groups)
             outputs = self._inferred(batch, wanted)
             note_run((job for job, _ in ready), began_s, self._crew.clock)
         except Exception:  # onnxruntime's own errors share no public base
-            log.exception("a run of %d images failed", len(batch))
+            log.exception("a run of %d images failed", sum(map(len, groups)))
             if len(ready) > 1:  # only the guilty one may get the error, so each runs alone
                 return [outcome for each in ready for outcome in self._run([each])]
             return [(ready[0][0], self._failed("a run failed"))]

@@ -83,6 +83,10 @@ class ServerProcess:
         self._understand(said)
         return True
 
+    def forgive(self) -> None:
+        """Count its silence from now on: nobody could hear it."""
+        self._heard_at = self._clock()
+
     def signal(self, number: signal.Signals) -> None:
         """Send it a signal, unless it has ended."""
         if self._process.exitcode is None and self.pid is not None:

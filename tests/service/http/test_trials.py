@@ -233,6 +233,31 @@ def test_a_version_that_is_refused_ends_its_trial(tmp_path: Path) -> None:
         assert state(client, "2") == "refused"
 
 
+def test_what_passes_ends_no_trial(tmp_path: Path) -> None:
+    """One machine of many may be short of memory for a while: all the others go on trying."""
+    repository = fake_repository(tmp_path, versions=2)
+    is_short = [True]
+
+    def open_session(model: bytes, _threads: int) -> FakeSession:
+        if is_short[0] and model.endswith(b"2"):
+            raise MemoryError
+        return FakeSession()
+
+    settings = Settings(repository=tmp_path, device="cpu", poll_interval_s=0.05, workers=1)
+    with served(create_app(settings, open_session)) as client:
+        begin(repository, percent=100)
+        until(lambda: state(client, "2") == "refused")
+        assert failure(client) is None
+        is_short[0] = False
+        until(lambda: asked(client) == "2")
+
+    kept = repository.state()
+    assert kept is not None
+    canary = kept.models["colours"].canary
+    assert canary is not None
+    assert kept.models["colours"].stopped is None
+
+
 def test_promoting_makes_it_everybodys(tmp_path: Path) -> None:
     """And the trial has ended."""
     repository = fake_repository(tmp_path, versions=2)

@@ -59,6 +59,28 @@ async def test_a_task_that_dies_is_shown_and_begun_again() -> None:
     keeper.cancel()
 
 
+async def test_a_process_that_stood_still_takes_no_lane_for_hung(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its first look after that gives what is in hand time anew."""
+    monkeypatch.setattr("service.predict.health._STOOD_STILL_S", 0.3)
+    gate, lanes = Gate(), Lanes(10)
+    lanes.install(open_lane(loaded(FakeSession(gate)), stall_timeout_s=60))
+    lane = lanes.active
+    assert lane is not None
+    watching = asyncio.create_task(Health(lanes).watch())
+    await asyncio.sleep(0)
+    before = lane._forgiven_at  # noqa: SLF001  nothing else tells it from outside in a minute
+
+    time.sleep(0.5)  # noqa: ASYNC251  as if stopped
+    async with asyncio.timeout(20):
+        while lane._forgiven_at == before:  # noqa: SLF001, ASYNC110
+            await asyncio.sleep(0.01)
+
+    watching.cancel()
+    gate.let()
+
+
 async def test_each_look_at_the_lanes_is_told() -> None:
     """Gauges are taken anew then: in another process nobody else would do it."""
     seen = asyncio.Semaphore(0)

@@ -44,6 +44,24 @@ async def test_a_worker_that_hangs_is_noticed_and_given_up() -> None:
     gate.let()
 
 
+async def test_a_pause_of_the_whole_process_is_no_fault_of_a_worker() -> None:
+    """What is in hand then has its time from there on."""
+    clock, gate = Clock(), Gate()
+    lane = open_lane(loaded(FakeSession(gate)), clock=clock, stall_timeout_s=5.0)
+    task = asyncio.create_task(asked(lane, 0))
+    await asyncio.to_thread(gate.wait_until_entered)
+    clock.now = 60.0
+    assert lane.is_lost()
+
+    lane.forgive()
+
+    assert (lane.trouble(), lane.is_lost()) == (None, False)
+    clock.now = 65.1
+    assert lane.is_lost()
+    gate.let()
+    await task
+
+
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 async def test_a_worker_that_dies_is_noticed() -> None:
     """What is no Exception ends the thread; the lane is lost, and its callers are told."""

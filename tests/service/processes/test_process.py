@@ -92,3 +92,17 @@ def test_last_words_are_kept() -> None:
     with started(targets.fail_to_start, Clock()) as process:
         assert process.bury() == "exit code 3: MemoryError: no room for the model"
         assert not process.was_ready
+
+
+def test_silence_counts_from_when_it_can_be_heard_again() -> None:
+    """After a pause of all processes what they have to say comes only now."""
+    clock = Clock()
+    with started(targets.be_ready_and_sleep, clock) as process:
+        clock.now_s = 20.0
+        assert process.is_hung
+
+        process.forgive()
+
+        assert (process.is_hung, process.can_take()) == (False, True)
+        clock.now_s = 36.0
+        assert process.is_hung
