@@ -29,8 +29,7 @@ from model.artifact.version import VersionId
 from service.predict.anytime import Early
 from service.predict.loading import Further, LoadedVersion, RunSizes, load_version
 from training.data.dataset import Split
-from training.data.load import load_dataset
-from training.settings.data import DataSettings
+from training.publish.validation import split_as
 
 CONFIDENCES = (None, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999)
 _PLAIN = (SCORES, PROBABILITIES)
@@ -125,8 +124,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"benchmarks.anytime: {reason}; see goodserve-train anytime", file=sys.stderr)
         return 2
     loaded = _loaded(repository, active, options.batch, dial)
-    data = DataSettings(source=options.data, image_size=loaded.manifest.image_height)
-    test = load_dataset(data, seed=0).test.first(options.limit)
+    test = split_as(loaded.manifest, options.data).test.first(options.limit)
     reached = measure(loaded.session, dial, test, options)
     machine = this_machine("benchmarks.anytime", {})
     print(f"{active}, n = {len(test)}, {options.rounds} rounds, {options.threads} threads")

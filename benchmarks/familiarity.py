@@ -86,11 +86,15 @@ def methods(
 
 
 def auroc(familiar: Tensor, strange: Tensor) -> float:
-    """Give the probability that a familiar image scores higher than a strange one."""
-    both = torch.cat([familiar, strange]).double()
-    ranks = both.argsort().argsort().double() + 1
-    n, m = len(familiar), len(strange)
-    return float((ranks[:n].sum() - n * (n + 1) / 2) / (n * m))
+    """Give the probability that a familiar image scores higher than a strange one.
+
+    Equals count half.
+    """
+    order = strange.sort().values
+    sought = familiar.contiguous()
+    below = torch.searchsorted(order, sought).double()
+    at_most = torch.searchsorted(order, sought, right=True).double()
+    return float((below + at_most).mean() / (2 * len(strange)))
 
 
 def flagged(familiar: Tensor, strange: Tensor) -> float:
@@ -167,7 +171,7 @@ def main() -> None:
     for source in given.other:
         asked = settings.data.model_copy(update={"source": source})
         found = load_dataset(asked, settings.run.seed).test.images[: given.images]
-        others[asked.kind] = fitted(found, *size)
+        others[asked.source if asked.kind in others else asked.kind] = fitted(found, *size)
     familiar = see(network, data.test.images[: given.images])
     seen = {name: see(network, images) for name, images in others.items()}
     ways = methods(network, *kept)

@@ -108,7 +108,7 @@ def _follow(request: FitRequest, group: Group) -> None:
 
 def compare(request: FitRequest, options: CompareOptions) -> None:
     """Train every variant of the method, and print what came of it."""
-    settings = of_equal_length(new_settings(request.flags, request.config))
+    settings = of_equal_length(new_settings(request.flags, request.config, count_pictures))
     refuse_existing(request.folder)
     keep = functools.partial(store, folder=request.folder)
     print("\n".join(store(compare_variants(settings, options, print, keep), request.folder)))
@@ -120,7 +120,8 @@ def evaluate(folder: Path, source: str | None) -> None:
     trained, settings = run.load_model(), run.settings()
     data = settings.data
     if source is not None:
-        data = data.model_copy(update={"source": source})
+        size = trained.network.spec.image_height  # of square images, as the network learned them
+        data = data.model_copy(update={"source": source, "image_size": size})
     dataset = load_dataset(data, settings.run.seed)
     if source is None:
         _refuse_other_data(dataset, trained)

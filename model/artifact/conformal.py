@@ -23,7 +23,8 @@ class ConformalScale(Frozen):
 
     The nonconformity of an image and a class is 1 less the class's probability. A set of the
     classes whose nonconformity is at most that of rank `ceil((n + 1) * c)` holds the true class
-    with a probability of at least c, for images drawn as the validation images were.
+    with a probability of at least c, for images drawn as the validation images were, as far as
+    these have not chosen the network too (`docs/explanations.md`).
 
     Source: split conformal prediction (Vovk et al., 2005); the score is that of the least
         ambiguous sets (Sadinle et al., JASA 2019), which are the smallest on average. Ours are

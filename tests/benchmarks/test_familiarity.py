@@ -18,6 +18,8 @@ def test_auroc_is_the_chance_of_the_right_order() -> None:
     assert auroc(high, low) == 1
     assert auroc(low, high) == 0
     assert auroc(torch.tensor([0.0, 3.0]), torch.tensor([1.0, 2.0])) == pytest.approx(0.5)
+    assert auroc(torch.ones(1000), torch.ones(1000)) == 0.5
+    assert auroc(torch.tensor([1.0, 2.0]), torch.tensor([1.0])) == 0.75
 
 
 def test_flagged_counts_what_lies_below_the_fifth_percentile() -> None:

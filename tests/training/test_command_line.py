@@ -33,6 +33,10 @@ def run_main(arguments: str, small: SmallModel, tmp_path: Path) -> int:
             "fit folder:{data} --run {new} --preset residual17 --widths 8,8",
             "name both; what is not named is the preset residual17's",
         ),
+        (
+            "compare folder:{data} --out {new} --from cifar10/4",
+            "a comparison trains every variant from the start: name no --from and no --freeze",
+        ),
         ("fit --run {new} --resume", "holds no run to read"),
         ("fit --run {old} --resume --seed 7", "a resumed run keeps its settings, but seed"),
         ("fit --run {old} --resume --epochs 1", "nothing is left to train: all 1 epochs are done"),

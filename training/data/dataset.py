@@ -12,6 +12,20 @@ from torch import Tensor
 Arrays = tuple[NDArray[np.uint8], NDArray[np.int64]]
 
 _PART_BYTES = 1 << 22
+# Of one activity of 64 channels at the images' own size; a pass holds a few of that at once.
+_ACTIVITY_BYTES, _CHANNELS = 1 << 27, 64
+
+
+def at_once(height: int, width: int, most: int) -> int:
+    """Say how many images may pass a network together: `most`, or fewer of large ones, at least 1.
+
+    Args:
+        height: of the images, in pixels.
+        width: likewise.
+        most: of small images.
+    """
+    per_image = 4 * _CHANNELS * height * width
+    return max(1, min(most, _ACTIVITY_BYTES // per_image))
 
 
 @dataclass(frozen=True)
@@ -60,6 +74,15 @@ class Split:
         if size is None:
             size = max(1, _PART_BYTES // max(1, self.pool[:1].numel()))
         return (self.part(start, start + size) for start in range(0, len(self), size))
+
+    def passes(self, most: int) -> Iterator["Split"]:
+        """Go through the images in order, as many at a time as `at_once` says."""
+        return self.parts(self.at_once(most))
+
+    def at_once(self, most: int) -> int:
+        """Say how many of the images may pass a network together, as `at_once` does."""
+        _, height, width, _ = self.pool.shape
+        return at_once(height, width, most)
 
     def to(self, device: torch.device) -> "Split":
         """Put images and labels on a device."""

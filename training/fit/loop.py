@@ -1,5 +1,6 @@
 """A whole training run: epochs, validation, checkpoints; the test split once, at the end."""
 
+import logging
 from pathlib import Path
 
 from training.data.dataset import Dataset
@@ -16,6 +17,7 @@ from training.fit.length import Length
 from training.fit.position import Position
 from training.fit.progress import Extent, Progress
 from training.fit.stop import StopRequest, stop_on_signals
+from training.initial.overlap import overlap_warning
 from training.initial.read import read_layers
 from training.objective.objective import Objective
 from training.parallel.group import ALONE, Group
@@ -26,6 +28,8 @@ from training.results.run import Run
 from training.results.table import end_lines, epoch_line
 from training.results.trained import TrainedModel
 from training.settings.fit import FitSettings
+
+log = logging.getLogger("goodserve")
 
 
 class Trainer:
@@ -114,6 +118,9 @@ class Trainer:
                 self._progress.say(f"freeze {freeze}: these layers stay as drawn; see --from")
             return
         trained = self._group.told(lambda: read_layers(Path(initial)))
+        warning = overlap_warning(Path(initial), self._settings, self._dataset, self._fingerprint)
+        if warning is not None:
+            log.warning("%s", warning)
         taken = self._learner.take_over(trained, freeze)
         self._budget.go_on(0.0)  # no time of training
         names = ", ".join(block.spec.name for block in self._learner.network.layers()[:taken])

@@ -12,6 +12,7 @@ from training.fit.batches import Batches
 _AT_ONCE = 250
 # Of the memory that is free when training begins.
 _SHARE = 0.5
+_GROUP = Path("/sys/fs/cgroup")
 
 
 class Passed(NamedTuple):
@@ -85,12 +86,25 @@ def cached_prefix(
 def _all_passed(
     frozen: Callable[[Tensor], Passed], batches: Batches, device: torch.device, *, mirror: bool
 ) -> Passed:
-    found = []
-    for part in batches.train.parts(_AT_ONCE):
+    whole: tuple[Tensor, ...] = ()
+    place, number = 0, len(batches.train)
+    for part in batches.train.passes(_AT_ONCE):
         images = part.images.flip(2) if mirror else part.images
-        found.append(frozen(images.to(device)))
-    means = zip(*(passed.means for passed in found), strict=True)
-    return Passed(torch.cat([passed.x for passed in found]), tuple(map(torch.cat, means)))
+        x, means = frozen(images.to(device))
+        if not whole:  # filled part by part: joining them at the end would hold all of it twice
+            whole = tuple(_room(number, each) for each in (x, *means))
+        for all_of_it, each in zip(whole, (x, *means), strict=True):
+            all_of_it[place : place + len(part)] = each
+        place += len(part)
+    return Passed(whole[0], whole[1:])
+
+
+def _room(number: int, example: Tensor) -> Tensor:
+    """Take memory for so many rows as those of an example, laid out as convolutions read them."""
+    is_grid = example.dim() == 4  # noqa: PLR2004  images, channels, rows, columns
+    layout = torch.channels_last if is_grid else torch.contiguous_format
+    shape = (number, *example.shape[1:])
+    return torch.empty(shape, dtype=example.dtype, device=example.device, memory_format=layout)
 
 
 def _free_bytes(device: torch.device) -> int:
@@ -102,4 +116,24 @@ def _free_bytes(device: torch.device) -> int:
     except OSError:
         return 0
     found = [line.split()[1] for line in lines if line.startswith("MemAvailable:")]
-    return int(found[0]) * 1024 if found else 0
+    free = int(found[0]) * 1024 if found else 0
+    return min([free, *_left_in_group(_GROUP)])
+
+
+def _left_in_group(group: Path) -> list[int]:
+    """Read what a container's limit leaves, which the machine's figure does not show.
+
+    Args:
+        group: where version 2 of control groups is seen from within.
+
+    Returns:
+        Bytes; nothing where there is no limit.
+    """
+    try:
+        limit = (group / "memory.max").read_text().strip()
+        used = int((group / "memory.current").read_text())
+        kinds = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
+        used -= int(kinds.get("inactive_file", 0))  # of files, which the kernel gives up first
+    except (OSError, ValueError):
+        return []
+    return [max(0, int(limit) - used)] if limit.isdecimal() else []

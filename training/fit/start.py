@@ -94,7 +94,8 @@ def resume_run(  # noqa: PLR0913, PLR0917  what a run is made of
             run.log.begin(settings, epochs)
             return trainer.read_anew(epochs)
         if is_changed:
-            _refuse_nothing_left(trainer)
+            if not _is_read_otherwise(settings, stored):
+                _refuse_nothing_left(trainer)
             run.change(settings)
         run.log.begin(settings, checkpoint.epochs if checkpoint is not None else ())
         return trainer.train()

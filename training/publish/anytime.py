@@ -13,7 +13,7 @@ from model.artifact.checks import check_stages, golden_pixels
 from model.artifact.manifest import Manifest
 from model.artifact.outputs import CONTRIBUTIONS, PROBABILITIES, SCORES, ContractError, Scores
 from model.artifact.repository import StoredVersion
-from training.data.dataset import Split
+from training.data.dataset import Split, at_once
 from training.errors import ExportError
 from training.fit.calibration import best_temperature
 from training.publish.confidence import find_thresholds
@@ -110,11 +110,14 @@ def _scores(
     whole = onnx_session(stored.model)
     prefix, suffix = onnx_stage(stages.prefix), onnx_stage(stages.suffix)
     try:
-        for pixels in (golden_pixels(stored.manifest), images[:_COMPARED_IMAGES]):
+        _, height, width, _ = images.shape
+        compared = images[: at_once(height, width, _COMPARED_IMAGES)]
+        for pixels in (golden_pixels(stored.manifest), compared):
             check_stages(pixels, whole, prefix, suffix)
     except ContractError as error:
         raise ExportError(str(error)) from error
-    batches = [images[start : start + _BATCH] for start in range(0, len(images), _BATCH)]
+    size = at_once(height, width, _BATCH)
+    batches = [images[start : start + size] for start in range(0, len(images), size)]
     wanted = (SCORES, PROBABILITIES)
     return (
         np.concatenate([prefix(batch)[CONTRIBUTIONS].sum(axis=1) for batch in batches]),

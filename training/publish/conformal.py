@@ -60,7 +60,7 @@ def _most(scale: ConformalScale) -> float:
 def _probabilities(session: Session, split: Split) -> Scores:
     """Give `(N, K)` probabilities."""
     wanted = (SCORES, PROBABILITIES)
-    parts = (part.images.numpy() for part in split.parts(_BATCH))
+    parts = (part.images.numpy() for part in split.passes(_BATCH))
     return np.concatenate([session(pixels, wanted).probabilities for pixels in parts])
 
 

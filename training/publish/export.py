@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from model.artifact.checks import check_answers
@@ -11,7 +12,7 @@ from model.artifact.familiarity import FamiliarityScale
 from model.artifact.manifest import Manifest
 from model.artifact.outputs import FAMILIARITY, ContractError, output_spec
 from model.network.evidence import can_show_evidence
-from training.data.dataset import Split
+from training.data.dataset import Split, at_once
 from training.errors import ExportError
 from training.publish.conformal import conformal_scale
 from training.publish.describe import describe_model
@@ -72,12 +73,14 @@ def export(  # noqa: PLR0913, PLR0917  what an export may hold
     """
     model = to_onnx(trained.network, familiar.network if familiar else None)
     session = onnx_session(model)
-    worst = check_parity(trained.network, session, images.numpy())
+    _, height, width, _ = images.shape
+    pieces = [each.numpy() for each in torch.split(images, at_once(height, width, len(images)))]
+    worst = max(check_parity(trained.network, session, piece) for piece in pieces)
     rounding = None
     if weights == "float16":
         model, exact = with_half_weights(model), session
         session = onnx_session(model)
-        rounding = check_rounding(exact, session, images.numpy())
+        rounding = check_rounding(exact, session, pieces)
     manifest = describe_model(trained, settings, model, session)
     if rounding is not None:
         noted = manifest.training | {"weights": weights}
@@ -94,10 +97,14 @@ def export(  # noqa: PLR0913, PLR0917  what an export may hold
     graphs = {}
     if can_show_evidence(trained.network):
         graph, described = to_evidence(trained.network)
-        check_parts(trained.network, onnx_graph(graph), images.numpy(), described)
+        opened = onnx_graph(graph)
+        for piece in pieces:
+            check_parts(trained.network, opened, piece, described)
         if weights == "float16":
             graph, described = rounded_evidence(graph, described)
-            check_rounded(onnx_graph(graph), session, images.numpy(), described)
+            opened = onnx_graph(graph)
+            for piece in pieces:
+                check_rounded(opened, session, piece, described)
         manifest = manifest.model_copy(update={"evidence": described})
         graphs = {EVIDENCE_FILE: graph}
     return Exported(model, manifest, worst, len(images), graphs, rounding)

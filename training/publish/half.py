@@ -1,11 +1,13 @@
 """Weights stored in half the bytes: a graph computes with them as float32, as before."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from model.artifact.image import Pixels
-from model.artifact.outputs import Session
+from model.artifact.outputs import Outputs, Session
 from training.errors import ExportError
 
 # The largest change of a probability that is taken for rounding; 0.003 was seen.
@@ -54,13 +56,13 @@ def with_half_weights(model: bytes) -> bytes:
     return content
 
 
-def check_rounding(exact: Session, rounded: Session, images: Pixels) -> float:
+def check_rounding(exact: Session, rounded: Session, pieces: Sequence[Pixels]) -> float:
     """Hold the answers of rounded weights against those of exact ones.
 
     Args:
         exact: runs the graph as it was exported.
         rounded: runs the same with half weights.
-        images: `(N, H, W, 3)`, uint8, real ones.
+        pieces: `(n, H, W, 3)`, uint8, real images, of which a piece is run at a time.
 
     Returns:
         The largest change of a probability.
@@ -68,7 +70,7 @@ def check_rounding(exact: Session, rounded: Session, images: Pixels) -> float:
     Raises:
         ExportError: one changes by over 0.02, or over 1 % of the images get another class.
     """
-    expected, found = exact(images), rounded(images)
+    expected, found = (Outputs.joined([run(each) for each in pieces]) for run in (exact, rounded))
     worst = float(np.abs(expected.probabilities - found.probabilities).max())
     if not worst <= _ROUNDING:
         message = (
@@ -77,10 +79,10 @@ def check_rounding(exact: Session, rounded: Session, images: Pixels) -> float:
         )
         raise ExportError(message)
     changed = int((expected.scores.argmax(1) != found.scores.argmax(1)).sum())
-    if changed > _CHANGED_SHARE * len(images):
+    if changed > _CHANGED_SHARE * len(found.scores):
         message = (
-            f"weights as float16 give {changed} of {len(images)} images another class: store them "
-            "as float32; nothing was written"
+            f"weights as float16 give {changed} of {len(found.scores)} images another class: store "
+            "them as float32; nothing was written"
         )
         raise ExportError(message)
     return worst

@@ -10,7 +10,7 @@ from model.artifact.image import Pixels
 from model.artifact.manifest import Manifest
 from model.artifact.outputs import PROBABILITIES, SCORES, Session
 from model.artifact.repository import StoredVersion
-from training.data.dataset import Split
+from training.data.dataset import Split, at_once
 from training.publish.runtime import onnx_session
 
 _BATCH = 250
@@ -61,13 +61,9 @@ def _keeping(stored: StoredVersion, pixels: Pixels, labels: Labels) -> StoredVer
 
 
 def _count_correct(session: Session, pixels: Pixels, labels: Labels) -> int:
-    return sum(
-        int(
-            (
-                session(pixels[at : at + _BATCH], (SCORES, PROBABILITIES)).scores.argmax(axis=1)
-                == batch
-            ).sum()
-        )
-        for at in range(0, len(labels), _BATCH)
-        for batch in (labels[at : at + _BATCH],)
-    )
+    _, height, width, _ = pixels.shape
+    correct, size = 0, at_once(height, width, _BATCH)
+    for start in range(0, len(labels), size):
+        scores = session(pixels[start : start + size], (SCORES, PROBABILITIES)).scores
+        correct += int((scores.argmax(axis=1) == labels[start : start + size]).sum())
+    return correct

@@ -41,7 +41,7 @@ def trained_on(manifest: Manifest, source: str) -> Dataset:
             "upgrade goodserve"
         )
         raise DataError(message)
-    dataset = load_dataset(_data_settings(manifest, source), _seed(manifest))
+    dataset = split_as(manifest, source)
     is_former = rule == FORMER_RULE
     found = former_fingerprint(dataset) if is_former else dataset.fingerprint()
     if found != manifest.data_sha256:
@@ -51,6 +51,15 @@ def trained_on(manifest: Manifest, source: str) -> Dataset:
         )
         raise DataError(message)
     return dataset
+
+
+def split_as(manifest: Manifest, source: str) -> Dataset:
+    """Give any data, split and resized as those that a version was trained on.
+
+    Raises:
+        DataError: the data cannot be read.
+    """
+    return load_dataset(_data_settings(manifest, source), _seed(manifest))
 
 
 def _data_settings(manifest: Manifest, source: str) -> DataSettings:

@@ -154,14 +154,16 @@ def responses(
         count: images for each channel, as far as there are that many.
     """
     found: dict[int, Responses] = {}
-    for number, part in enumerate(split.parts(_BATCH)):
+    for number, part in enumerate(split.passes(_BATCH)):
         with torch.no_grad():
             # No layer is run behind the last one that is asked for.
             for layer, (_, activity) in enumerate(
                 islice(network.activities(part.images), max(wanted) + 1)
             ):
                 if layer in wanted:
-                    here = _peaks(activity[:, list(wanted[layer])].float(), number * _BATCH)
+                    here = _peaks(
+                        activity[:, list(wanted[layer])].float(), number * split.at_once(_BATCH)
+                    )
                     found[layer] = _best([found[layer], here] if layer in found else [here], count)
     return found
 

@@ -37,7 +37,8 @@ def evidence_maps(
     wanted = F.one_hot(torch.stack([answers, split.labels], 1), network.spec.num_classes).float()
     found = [np.zeros((0, 2, *size), np.float32)]
     looking = EvidenceNetwork(network)
-    for part, by_class in zip(split.parts(_BATCH), torch.split(wanted, _BATCH), strict=False):
+    of_parts = torch.split(wanted, split.at_once(_BATCH))
+    for part, by_class in zip(split.passes(_BATCH), of_parts, strict=False):
         with torch.no_grad():
             maps = looking(part.images, by_class, torch.zeros_like(by_class)).maps
         fine = sum(spread(each.numpy(), *part.pool.shape[1:3]) for each in maps)

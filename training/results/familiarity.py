@@ -67,7 +67,7 @@ def _read(network: ForwardForwardNetwork, split: Split) -> Look:
     """Look at a split."""
     seen = []
     with torch.no_grad():
-        for part in split.parts(_BATCH):
+        for part in split.passes(_BATCH):
             readouts = [reading.readout for reading in network.readings(part.images)]
             seen.append(look(network, readouts, network.combined(readouts).scores))
     return Look.joined(seen)

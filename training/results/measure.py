@@ -35,7 +35,7 @@ def read_goodness(
     """
     network.eval()
     with torch.no_grad():
-        batches = (part.images.to(device) for part in split.parts(_BATCH))
+        batches = (part.images.to(device) for part in split.passes(_BATCH))
         found = [network.scaled_goodness(images, as_is=as_is).cpu() for images in batches]
         return torch.cat(found)
 

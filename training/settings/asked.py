@@ -42,7 +42,14 @@ def resumed_settings(
         ConfigError: a setting is unknown or out of range.
     """
     given = merged(read_config(config) if config is not None else {}, nested(flags))
-    asked = _with_absolute_path(load_settings(merged(_stored(stored, given), given)))
+    whole = merged(_stored(stored, given), given)
+    initial = whole["network"]["initial"]
+    if initial == stored.network.initial:  # it was taken over long ago, and need not be there
+        whole = merged(whole, {"network": {"initial": None}})
+    asked = _with_absolute_path(load_settings(whole))
+    if initial == stored.network.initial:
+        network = asked.network.model_copy(update={"initial": initial})
+        asked = asked.model_copy(update={"network": network})
     # What `auto` meant was settled when the run began: asked for again, it is no change.
     settled = {n: getattr(stored.run, n) for n, v in dict(asked.run).items() if v == "auto"}
     asked = asked.model_copy(update={"run": asked.run.model_copy(update=settled)})
@@ -60,9 +67,13 @@ def of_equal_length(settings: FitSettings) -> FitSettings:
     """Let every variant of a comparison train for the same epochs, and count as it ends.
 
     Raises:
-        ConfigError: a time or a patience would end some earlier than others.
+        ConfigError: a time or a patience would end some earlier than others, or some would start
+            from trained layers and others from none.
     """
     optimiser = settings.optimiser
+    if settings.network.initial is not None or optimiser.freeze:
+        message = "a comparison trains every variant from the start: name no --from and no --freeze"
+        raise ConfigError(message)
     if optimiser.time is not None or optimiser.patience is not None:
         message = "a comparison trains every variant for the same epochs: name no time or patience"
         raise ConfigError(message)

@@ -4,8 +4,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
 from tests.training.data.sets import load, write_cifar10
+from training.data.dataset import Split, at_once
 from training.errors import DataError
 
 
@@ -32,3 +34,13 @@ def test_bad_labels_and_empty_files_are_found_before_training(
 
     with pytest.raises(DataError, match=message):
         load(f"cifar10:{tmp_path}")
+
+
+@pytest.mark.parametrize(("side", "number"), [(32, 100), (96, 56), (224, 10), (4096, 1)])
+def test_few_large_images_pass_at_once(side: int, number: int) -> None:
+    """So that reading a network at a run's end takes no more memory than learning did."""
+    assert at_once(side, side, 100) == number
+    images = Split(torch.zeros(1, side, side, 3, dtype=torch.uint8), *[torch.zeros(11).long()] * 2)
+    assert [len(part) for part in images.passes(100)] == ([number] * 11)[: 11 // number] + (
+        [11 % number] if 11 % number else []
+    )

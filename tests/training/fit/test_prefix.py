@@ -86,3 +86,16 @@ def test_a_run_learns_the_same_with_and_without_the_cache(
 
     for name, tensor in kept.items():
         torch.testing.assert_close(tensor, computed[name], atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("limit", "left"), [("1000000", [700_000]), ("max", []), ("100", [0]), ("?", [])]
+)
+def test_a_containers_limit_counts(tmp_path: Path, limit: str, left: list[int]) -> None:
+    """What files take that nobody uses is given up first, and so is free."""
+    (tmp_path / "memory.max").write_text(f"{limit}\n")
+    (tmp_path / "memory.current").write_text("500000\n")
+    (tmp_path / "memory.stat").write_text("anon 100000\ninactive_file 200000\n")
+
+    assert prefix._left_in_group(tmp_path) == left  # noqa: SLF001
+    assert prefix._left_in_group(tmp_path / "none") == []  # noqa: SLF001

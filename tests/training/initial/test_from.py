@@ -22,6 +22,7 @@ from training.fit.start import resume_run, start_run
 from training.initial.read import read_layers
 from training.initial.take_over import take_over
 from training.results.run import Run
+from training.settings.asked import resumed_settings
 from training.settings.fit import FitSettings
 from training.settings.initial import initial_folder, initial_settings
 from training.settings.load import load_settings
@@ -174,6 +175,39 @@ def test_the_images_are_of_the_size_that_the_layers_learned_from(  # noqa: PLR09
     (tmp_path / "run" / "settings.json").write_text(json.dumps(content | {"format": written}))
 
     assert initial_settings(tmp_path / "run")["data"].get("image_size") == expected
+
+
+@pytest.mark.parametrize(("changes", "warns"), [({}, False), ({"seed": 9}, True)])
+def test_another_split_of_the_same_classes_is_warned_of(  # noqa: PLR0913, PLR0917  fixtures
+    changes: dict[str, Any],
+    warns: bool,  # noqa: FBT001
+    data: Path,
+    first: Path,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Most of the new test images were learned from; of the same split none was."""
+    for start in (first, first / "export"):
+        caplog.clear()
+        stored = Run(first).settings().data
+        alike = {"validation_fraction": stored.validation_fraction, **changes}
+        start_run(asked(data, start, epochs=1, **alike), Run(tmp_path / start.name))
+
+        assert ("split otherwise" in caplog.text) == warns
+
+
+def test_a_run_goes_on_though_its_start_is_gone(data: Path, first: Path, tmp_path: Path) -> None:
+    """By the command's way: the layers were taken over long ago."""
+    start = tmp_path / "start"
+    shutil.copytree(first, start)
+    run = Run(tmp_path / "next")
+    start_run(asked(data, start, epochs=1), run)
+    shutil.rmtree(start)
+
+    longer = resumed_settings(run.settings(), {"epochs": 2}, None)
+
+    assert longer.network.initial == str(start.resolve())
+    assert len(resume_run(run, settings=longer).report.epochs) == 2
 
 
 def test_an_interrupted_run_does_not_start_anew(data: Path, first: Path, tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ def test_answers_are_those_of_rounded_weights() -> None:
 
     size = np.abs(expected.scores).max()
     assert np.abs(found.scores - expected.scores).max() <= 1e-2 * size
-    assert 0 < check_rounding(exact, half, pictures()) <= 1e-2
+    assert 0 < check_rounding(exact, half, [pictures()]) <= 1e-2
 
 
 def test_a_half_graph_is_cut_like_any_other() -> None:
@@ -105,7 +105,7 @@ def test_rounding_that_moves_a_probability_is_refused() -> None:
     ours, theirs = (OnnxSession(to_onnx(each), "cpu") for each in (network(), other))
 
     with pytest.raises(ExportError, match="change a probability by"):
-        check_rounding(ours, theirs, pictures())
+        check_rounding(ours, theirs, [pictures()])
 
 
 def test_a_run_is_exported_and_published_so(
