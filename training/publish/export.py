@@ -1,17 +1,19 @@
 """From a trained run to one ONNX file and its manifest, refused unless both say the same."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from model.artifact.checks import check_answers
-from model.artifact.evidence import EVIDENCE_FILE
+from model.artifact.evidence import EVIDENCE_FILE, EvidenceGraph
 from model.artifact.familiarity import FamiliarityScale
+from model.artifact.image import Pixels
 from model.artifact.manifest import Manifest
-from model.artifact.outputs import FAMILIARITY, ContractError, output_spec
+from model.artifact.outputs import FAMILIARITY, ContractError, Session, output_spec
 from model.network.evidence import can_show_evidence
+from model.network.stack import ForwardForwardNetwork
 from training.data.dataset import Split, at_once
 from training.errors import ExportError
 from training.publish.conformal import conformal_scale
@@ -19,7 +21,7 @@ from training.publish.describe import describe_model
 from training.publish.evidence import check_parts, check_rounded, rounded_evidence, to_evidence
 from training.publish.graph import to_onnx
 from training.publish.half import check_rounding, with_half_weights
-from training.publish.parity import check_parity
+from training.publish.parity import check_familiarity, check_parity
 from training.publish.runtime import onnx_graph, onnx_session
 from training.results.familiarity import Familiar
 from training.results.trained import InterimModel
@@ -75,7 +77,7 @@ def export(  # noqa: PLR0913, PLR0917  what an export may hold
     session = onnx_session(model)
     _, height, width, _ = images.shape
     pieces = [each.numpy() for each in torch.split(images, at_once(height, width, len(images)))]
-    worst = max(check_parity(trained.network, session, piece) for piece in pieces)
+    worst = _compared(trained.network, session, familiar, pieces)
     rounding = None
     if weights == "float16":
         model, exact = with_half_weights(model), session
@@ -96,18 +98,42 @@ def export(  # noqa: PLR0913, PLR0917  what an export may hold
         raise ExportError(str(error)) from error
     graphs = {}
     if can_show_evidence(trained.network):
-        graph, described = to_evidence(trained.network)
-        opened = onnx_graph(graph)
-        for piece in pieces:
-            check_parts(trained.network, opened, piece, described)
-        if weights == "float16":
-            graph, described = rounded_evidence(graph, described)
-            opened = onnx_graph(graph)
-            for piece in pieces:
-                check_rounded(opened, session, piece, described)
+        graph, described = _evidence(trained.network, session, pieces, weights)
         manifest = manifest.model_copy(update={"evidence": described})
         graphs = {EVIDENCE_FILE: graph}
     return Exported(model, manifest, worst, len(images), graphs, rounding)
+
+
+def _compared(
+    network: ForwardForwardNetwork,
+    session: Session,
+    familiar: Familiar | None,
+    pieces: Sequence[Pixels],
+) -> float:
+    """Hold every output against torch's; give the largest difference of an answer."""
+    if familiar is not None:
+        for piece in pieces:
+            check_familiarity(network, familiar, session, piece)
+    return max(check_parity(network, session, piece) for piece in pieces)
+
+
+def _evidence(
+    network: ForwardForwardNetwork,
+    session: Session,
+    pieces: Sequence[Pixels],
+    weights: StoredWeights,
+) -> tuple[bytes, EvidenceGraph]:
+    """Write the graph that takes answers apart, and hold it against torch."""
+    graph, described = to_evidence(network)
+    opened = onnx_graph(graph)
+    for piece in pieces:
+        check_parts(network, opened, piece, described)
+    if weights == "float16":
+        graph, described = rounded_evidence(graph, described)
+        opened = onnx_graph(graph)
+        for piece in pieces:
+            check_rounded(opened, session, piece, described)
+    return graph, described
 
 
 def _with_scale(manifest: Manifest, scale: FamiliarityScale) -> Manifest:

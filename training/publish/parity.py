@@ -4,12 +4,16 @@ import numpy as np
 import torch
 
 from model.artifact.image import Pixels
-from model.artifact.outputs import Session
+from model.artifact.outputs import FAMILIARITY, Session
+from model.network.familiarity import look
 from model.network.stack import ForwardForwardNetwork
 from training.errors import ExportError
+from training.results.familiarity import Familiar
 
 # The bundled model differs by 6e-5 at most on 256 test images.
 PARITY_TOLERANCE = 1e-4
+# Of what validation images span; a hundredth of it moves no percentile that anybody asks for.
+_FAMILIARITY_SHARE, _LEAST_SPAN = 0.01, 0.1
 
 
 def check_parity(network: ForwardForwardNetwork, session: Session, images: Pixels) -> float:
@@ -43,3 +47,32 @@ def check_parity(network: ForwardForwardNetwork, session: Session, images: Pixel
         message = "the exported model classifies an image otherwise; nothing was written"
         raise ExportError(message)
     return worst
+
+
+def check_familiarity(
+    network: ForwardForwardNetwork, familiar: Familiar, session: Session, images: Pixels
+) -> None:
+    """Hold a session's familiarity against torch's, by which its percentiles were found.
+
+    Args:
+        network: in evaluation mode.
+        familiar: what scores images.
+        session: runs the exported model.
+        images: `(N, H, W, 3)`, uint8, real ones.
+
+    Raises:
+        ExportError: a score differs by over a hundredth of what validation images span.
+    """
+    with torch.no_grad():
+        readouts = [each.readout for each in network.readings(torch.from_numpy(images))]
+        seen = look(network, readouts, network.combined(readouts).scores)
+        expected = familiar.network(*seen).numpy()
+    quantiles = familiar.scale.quantiles
+    limit = _FAMILIARITY_SHARE * max(quantiles[-1] - quantiles[0], _LEAST_SPAN)
+    difference = float(np.abs(session(images).optional[FAMILIARITY] - expected).max())
+    if not difference <= limit:  # also where it is nan
+        message = (
+            f"the exported familiarity differs from torch's by {difference:.3g}, the limit is "
+            f"{limit:.3g}; nothing was written"
+        )
+        raise ExportError(message)

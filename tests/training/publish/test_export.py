@@ -18,10 +18,12 @@ from model.network.stack import ForwardForwardNetwork
 from tests.trained import SmallModel
 from training.__main__ import main
 from training.data.load import load_dataset
+from training.data.split import split_validation
 from training.errors import ExportError
 from training.publish.export import export
 from training.publish.graph import to_onnx
-from training.publish.parity import check_parity
+from training.publish.parity import check_familiarity, check_parity
+from training.results.familiarity import learn_familiarity
 from training.results.run import Run
 
 
@@ -147,6 +149,25 @@ def test_a_model_that_answers_nan_is_refused(small_models: list[SmallModel]) -> 
 
     with pytest.raises(ExportError, match="the exported scores differ from torch's by nan"):
         check_parity(network, answers_nan, images)
+
+
+def test_a_familiarity_that_disagrees_is_refused(small_models: list[SmallModel]) -> None:
+    """It is held against what its percentiles were found by."""
+    run = Run(small_models[0].run)
+    settings, network = run.settings(), run.load_model().network
+    dataset = load_dataset(settings.data, settings.run.seed)
+    kept = split_validation(dataset, settings.data.validation_fraction, settings.run.seed)
+    familiar = learn_familiarity(network, *kept)
+    images = dataset.test.images.numpy()
+    exact = OnnxSession(small_models[0].model, "cpu")
+
+    def shifted(pixels: Pixels, wanted: Sequence[str] | None = None) -> Outputs:
+        found = exact(pixels, wanted)
+        return found._replace(optional={"familiarity": found.optional["familiarity"] + 0.5})
+
+    check_familiarity(network, familiar, exact, images)
+    with pytest.raises(ExportError, match=r"familiarity differs from torch's by 0\.5"):
+        check_familiarity(network, familiar, shifted, images)
 
 
 def test_the_layers_of_the_manifest_are_those_of_the_report(small_models: list[SmallModel]) -> None:
