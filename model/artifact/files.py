@@ -10,11 +10,20 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 
 
-def write_atomically(path: Path, content: bytes, mode: int = 0o644) -> None:
+def write_atomically(
+    path: Path, content: bytes, mode: int = 0o644, owner: tuple[int, int] | None = None
+) -> None:
     """Write `path` aside, fsync it, and rename it into place.
 
+    Args:
+        path: of the file.
+        content: all of it.
+        mode: who may do what with it.
+        owner: its user's and its group's number; None: those of this process.
+
     Raises:
-        OSError: the folder cannot be written; `path` is then as it was.
+        OSError: the folder cannot be written, or the file not given away; `path` is then as it
+            was.
     """
     with NamedTemporaryFile(dir=path.parent, prefix=_aside(path), delete=False) as file:
         aside = Path(file.name)
@@ -22,7 +31,9 @@ def write_atomically(path: Path, content: bytes, mode: int = 0o644) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-            aside.chmod(mode)
+            aside.chmod(mode)  # its owner may; after `chown` this process may be none
+            if owner is not None:
+                os.chown(aside, *owner)
             aside.replace(path)
         except BaseException:
             aside.unlink(missing_ok=True)

@@ -74,7 +74,12 @@ def _change(path: Path, change: Callable[[Keys], Keys]) -> None:
 
 def _replace(path: Path, content: bytes) -> None:
     """Write a file that is read by whoever read the one before: the service is another user."""
-    before = path.stat() if path.exists() else None
-    write_atomically(path, content, stat.S_IMODE(before.st_mode) if before else _MODE)
-    if before is not None and before.st_uid != os.geteuid():
-        os.chown(path, before.st_uid, before.st_gid)
+    if not path.exists():
+        write_atomically(path, content, _MODE)
+        return
+    before = path.stat()
+    mode, owner = stat.S_IMODE(before.st_mode), (before.st_uid, before.st_gid)
+    # A group without rights need not be kept: not everybody may give a file to it.
+    is_by_group = bool(mode & stat.S_IRWXG) and before.st_gid != os.getegid()
+    is_anothers = before.st_uid != os.geteuid() or is_by_group
+    write_atomically(path, content, mode, owner if is_anothers else None)
