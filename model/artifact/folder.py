@@ -153,7 +153,7 @@ def _folders(path: Path) -> list[str]:
     """Name the folders in a folder; none where it is missing, for it may go while one looks."""
     try:
         with os.scandir(path) as entries:
-            return [entry.name for entry in entries if entry.is_dir()]
+            return [entry.name for entry in entries if _is_folder(entry)]
     except FileNotFoundError:
         return []
     except OSError as error:
@@ -162,6 +162,16 @@ def _folders(path: Path) -> list[str]:
             "serves from it may read"
         )
         raise RepositoryError(message) from error
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """Tell a folder, or a link to one; one link that leads in a circle hides no others."""
+    try:
+        return entry.is_dir()
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        return False
 
 
 def _numbered(names: list[str]) -> Iterator[str]:

@@ -48,6 +48,19 @@ def test_a_link_is_written_through(tmp_path: Path) -> None:
     assert [key.name for key in read_keys(link).keys] == ["a"]
 
 
+def test_a_link_that_leads_in_a_circle_is_said(tmp_path: Path) -> None:
+    """Neither read nor written, and not replaced by a file."""
+    path = tmp_path / "keys.json"
+    path.symlink_to("keys.json")
+
+    with pytest.raises(KeysError, match="cannot be read: Too many levels of symbolic links"):
+        read_keys(path)
+    with pytest.raises(KeysError, match="cannot be written: Too many levels of symbolic links"):
+        add_key(path, make_key("a", [KeyScope.PREDICT]).entry)
+
+    assert path.is_symlink()
+
+
 def test_mode_and_owner_of_a_file_stay(tmp_path: Path) -> None:
     """A service that runs as another user, by its group, still reads what an operator changed."""
     path = tmp_path / "keys.json"
