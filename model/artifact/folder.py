@@ -25,8 +25,11 @@ from model.artifact.version import (
     NAME_PATTERN,
     VERSION_PATTERN,
     ConflictError,
+    NeededError,
     RepositoryError,
+    UnknownVersionError,
     VersionId,
+    is_of_the_file,
 )
 
 _STAGING, _REMOVED = ".staging-", ".removed-"
@@ -110,12 +113,18 @@ class FolderStorage:
         """Rename the folder aside, so that readers find it whole or not at all, and remove it."""
         folder, parent = self._folder(version), self.root / version.name
         _sweep(parent)
+        # The one who held the lock before may have deleted it; the tombstone then stays as it is.
+        if not os.path.lexists(folder):
+            message = f"there is no version {version} in {self.place}"
+            raise UnknownVersionError(message)
         if is_needed():  # nobody comes to need it while the lock is held
             message = f"{version} is needed"
-            raise ConflictError(message)
+            raise NeededError(message)
         try:
             manifest = self.read(f"{version}/{MANIFEST_FILE}").content
-        except OSError:
+        except OSError as error:
+            if not is_of_the_file(error):
+                raise
             manifest = b""  # a broken version has none
         digest = hashlib.sha256(manifest).hexdigest().encode()
         write_atomically(parent / f"{DELETED}{version.version}", digest)

@@ -23,7 +23,9 @@ from model.artifact.version import (
     NAME_PATTERN,
     VERSION_PATTERN,
     ConflictError,
+    NeededError,
     RepositoryError,
+    UnknownVersionError,
     VersionId,
 )
 
@@ -121,7 +123,11 @@ class ObjectStorage:
         version looks afterwards whether it is still there.
         """
         folder = f"{self._top}{version}/"
-        manifest = self._bucket.read(folder + MANIFEST_FILE)
+        try:
+            manifest = self._bucket.read(folder + MANIFEST_FILE)
+        except FileNotFoundError as error:
+            message = f"there is no version {version} in {self.place}"
+            raise UnknownVersionError(message) from error
         tombstone = f"{self._top}{version.name}/{DELETED}{version.version}"
         self._create(tombstone, hashlib.sha256(manifest).hexdigest().encode())
         self._bucket.remove([folder + MANIFEST_FILE])
@@ -129,7 +135,7 @@ class ObjectStorage:
             self._create(folder + MANIFEST_FILE, manifest)
             self._bucket.remove([tombstone])
             message = f"{version} is needed"
-            raise ConflictError(message)
+            raise NeededError(message)
         self._bucket.remove([each.key for each in self._bucket.below(folder)])
 
     def sweep(self) -> None:
