@@ -71,6 +71,17 @@ def test_deleting_once_more_changes_nothing(storage: Storage) -> None:
         assert storage.add("colours", FILES, "1") == first
 
 
+def test_deleting_replaces_an_older_tombstone(storage: Storage) -> None:
+    """Which a version has that came back, or one whose deletion went wrong."""
+    nothing = hashlib.sha256(b"").hexdigest().encode()
+    with storage.writing():
+        first = storage.add("colours", FILES)
+        storage.replace("colours/.deleted-1", nothing, None)
+        storage.remove(first, lambda: False)
+
+        assert storage.add("colours", FILES, "1") == first
+
+
 def test_what_is_needed_by_then_is_put_back(storage: Storage) -> None:
     """A version that somebody came to need while it was being deleted is there, whole."""
     with storage.writing():
