@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 from model.artifact.history import History
 from model.artifact.labels import Canary, ModelName, Stopped, checked_label
 from model.artifact.version import (
+    NeededError,
     RepositoryError,
     UnknownVersionError,
     VersionId,
@@ -120,12 +121,12 @@ class Active(BaseModel):
         """Give the state in which no history names a version, so that it may be deleted.
 
         Raises:
-            RepositoryError: it is needed.
+            NeededError: it is active, labelled, on trial, or the next to be rolled back to.
         """
         why = self.why_needed(version)
         if why is not None:
             message = f"{version} cannot be deleted: {why}"
-            raise RepositoryError(message)
+            raise NeededError(message)
         history = self.models.get(version.name)
         if history is None or version.version not in history.previous:
             return self

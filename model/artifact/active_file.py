@@ -171,7 +171,14 @@ def _check_there(
     Where writers keep each other out there is none. Elsewhere whoever deletes looks at
     `active.json` when the version is gone, and puts it back if it is named by then.
     """
-    if storage.revision(f"{named}/{MANIFEST_FILE}") is not None:
+    # Read: a revision is None, too, where the look itself fails, and the change is good then.
+    try:
+        storage.read(f"{named}/{MANIFEST_FILE}")
+    except FileNotFoundError:
+        pass
+    except OSError:
+        return
+    else:
         return
     if before is not None:
         change_active(storage, lambda now: before if now == following or now is None else now)

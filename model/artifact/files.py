@@ -10,11 +10,20 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 
 
-def write_atomically(path: Path, content: bytes, mode: int = 0o644) -> None:
+def write_atomically(
+    path: Path, content: bytes, mode: int = 0o644, owner: tuple[int, int] | None = None
+) -> None:
     """Write `path` aside, fsync it, and rename it into place.
 
+    Args:
+        path: of the file.
+        content: all of it.
+        mode: who may do what with it.
+        owner: its user's and its group's number; None: those of this process.
+
     Raises:
-        OSError: the folder cannot be written; `path` is then as it was.
+        OSError: the folder cannot be written, or the file not given away; `path` is then as it
+            was.
     """
     with NamedTemporaryFile(dir=path.parent, prefix=_aside(path), delete=False) as file:
         aside = Path(file.name)
@@ -22,7 +31,9 @@ def write_atomically(path: Path, content: bytes, mode: int = 0o644) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-            aside.chmod(mode)
+            aside.chmod(mode)  # its owner may; after `chown` this process may be none
+            if owner is not None:
+                os.chown(aside, *owner)
             aside.replace(path)
         except BaseException:
             aside.unlink(missing_ok=True)
@@ -47,8 +58,8 @@ def read_regular(path: Path, root: Path, most: int | None = None) -> tuple[bytes
     Raises:
         OSError: it cannot be read, is no regular file, lies elsewhere, or is too large.
     """
-    real = path.resolve(strict=True)
-    if not real.is_relative_to(root.resolve()):
+    real = resolved(path, strict=True)
+    if not real.is_relative_to(resolved(root)):
         # Without the folder's name: the text reaches callers, in a version's refusal.
         raise OSError(errno.EPERM, "it leads out of the folder in which it must lie", str(path))
     descriptor = os.open(real, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -59,6 +70,26 @@ def read_regular(path: Path, root: Path, most: int | None = None) -> tuple[bytes
         if most is not None and found.st_size > most:
             raise OSError(errno.EFBIG, f"it has over {most:,} bytes", str(path))
         return file.read(found.st_size), found
+
+
+def resolved(path: Path, *, strict: bool = False) -> Path:
+    """Follow all links of a path.
+
+    Args:
+        path: to follow.
+        strict: whether it must be there.
+
+    Raises:
+        OSError: its links lead in a circle, or it is not there.
+    """
+    try:
+        found = path.resolve(strict=strict)
+    except RuntimeError as error:  # Python before 3.13
+        raise _circle(path) from error
+    # From 3.13 on a circle is given as it is, where the path need not be there.
+    if found.is_symlink():
+        raise _circle(path)
+    return found
 
 
 def sweep_aside(path: Path) -> None:
@@ -99,3 +130,7 @@ def locked(path: Path) -> Iterator[None]:
 
 def _aside(path: Path) -> str:
     return f".{path.name}."
+
+
+def _circle(path: Path) -> OSError:
+    return OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))

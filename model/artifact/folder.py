@@ -25,8 +25,11 @@ from model.artifact.version import (
     NAME_PATTERN,
     VERSION_PATTERN,
     ConflictError,
+    NeededError,
     RepositoryError,
+    UnknownVersionError,
     VersionId,
+    is_of_the_file,
 )
 
 _STAGING, _REMOVED = ".staging-", ".removed-"
@@ -110,12 +113,18 @@ class FolderStorage:
         """Rename the folder aside, so that readers find it whole or not at all, and remove it."""
         folder, parent = self._folder(version), self.root / version.name
         _sweep(parent)
+        # The one who held the lock before may have deleted it; the tombstone then stays as it is.
+        if not os.path.lexists(folder):
+            message = f"there is no version {version} in {self.place}"
+            raise UnknownVersionError(message)
         if is_needed():  # nobody comes to need it while the lock is held
             message = f"{version} is needed"
-            raise ConflictError(message)
+            raise NeededError(message)
         try:
             manifest = self.read(f"{version}/{MANIFEST_FILE}").content
-        except OSError:
+        except OSError as error:
+            if not is_of_the_file(error):
+                raise
             manifest = b""  # a broken version has none
         digest = hashlib.sha256(manifest).hexdigest().encode()
         write_atomically(parent / f"{DELETED}{version.version}", digest)
@@ -153,7 +162,7 @@ def _folders(path: Path) -> list[str]:
     """Name the folders in a folder; none where it is missing, for it may go while one looks."""
     try:
         with os.scandir(path) as entries:
-            return [entry.name for entry in entries if entry.is_dir()]
+            return [entry.name for entry in entries if _is_folder(entry)]
     except FileNotFoundError:
         return []
     except OSError as error:
@@ -162,6 +171,16 @@ def _folders(path: Path) -> list[str]:
             "serves from it may read"
         )
         raise RepositoryError(message) from error
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """Tell a folder, or a link to one; one link that leads in a circle hides no others."""
+    try:
+        return entry.is_dir()
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        return False
 
 
 def _numbered(names: list[str]) -> Iterator[str]:

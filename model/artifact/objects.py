@@ -23,7 +23,9 @@ from model.artifact.version import (
     NAME_PATTERN,
     VERSION_PATTERN,
     ConflictError,
+    NeededError,
     RepositoryError,
+    UnknownVersionError,
     VersionId,
 )
 
@@ -121,22 +123,27 @@ class ObjectStorage:
         version looks afterwards whether it is still there.
         """
         folder = f"{self._top}{version}/"
-        manifest = self._bucket.read(folder + MANIFEST_FILE)
-        tombstone = f"{self._top}{version.name}/{DELETED}{version.version}"
-        self._create(tombstone, hashlib.sha256(manifest).hexdigest().encode())
+        try:
+            manifest = self._bucket.read(folder + MANIFEST_FILE)
+        except FileNotFoundError as error:
+            message = f"there is no version {version} in {self.place}"
+            raise UnknownVersionError(message) from error
+        tombstone = _tombstone(version)
+        self._write_anew(tombstone, hashlib.sha256(manifest).hexdigest().encode())
         self._bucket.remove([folder + MANIFEST_FILE])
         if is_needed():
             self._create(folder + MANIFEST_FILE, manifest)
-            self._bucket.remove([tombstone])
+            self._bucket.remove([self._top + tombstone])
             message = f"{version} is needed"
-            raise ConflictError(message)
+            raise NeededError(message)
         self._bucket.remove([each.key for each in self._bucket.below(folder)])
 
     def sweep(self) -> None:
         """Remove files without a manifest that writers long dead left behind."""
         long_ago = time.time() - _ABANDONED_S
-        for files in self._unfinished():
-            if all(each.changed < long_ago for each in files):
+        for version, files in self._unfinished():
+            is_old = all(each.changed < long_ago for each in files)
+            if is_old and self._is_given_up(version, long_ago):
                 self._bucket.remove([each.key for each in files])
 
     def prepare(self) -> None:
@@ -181,12 +188,11 @@ class ObjectStorage:
         return True
 
     def _check_free(self, version: VersionId, digest: str) -> None:
-        folder = f"{self._top}{version.name}/"
         if self.revision(f"{version}/{MANIFEST_FILE}") is not None:
             message = f"{version} is there already"
             raise ConflictError(message)
         try:
-            deleted = self._bucket.read(f"{folder}{DELETED}{version.version}").decode()
+            deleted = self._bucket.read(self._top + _tombstone(version)).decode()
         except FileNotFoundError:
             return
         if deleted != digest:
@@ -201,12 +207,37 @@ class ObjectStorage:
             if self._bucket.read(key) != content:
                 raise
 
+    def _write_anew(self, path: str, content: bytes) -> None:
+        """Write an object, which gets a new age; another writer may write the same."""
+        try:
+            self.replace(path, content, self.revision(path))
+        except ConflictError:
+            if self._bucket.read(self._top + path) != content:
+                raise
+
     def _last_number(self, name: str) -> int:
         """Find the highest number taken, by a version, by a claim, or by a deleted one."""
         taken = (number_in(entry.removeprefix(CLAIMED)) for _, entry, _ in self._keys(f"{name}/"))
         return max(filter(None, taken), default=0)
 
-    def _unfinished(self) -> Iterator[list[Object]]:
+    def _is_given_up(self, version: VersionId, long_ago: float) -> bool:
+        """Tell files that stay without a manifest from those of a deletion that is under way.
+
+        In this order: whoever puts a version back writes its manifest first, and removes the
+        tombstone then.
+        """
+        tombstone = self._look(_tombstone(version))
+        if tombstone is not None and tombstone.changed >= long_ago:
+            return False
+        return self._look(f"{version}/{MANIFEST_FILE}") is None
+
+    def _look(self, path: str) -> Object | None:
+        try:
+            return self._bucket.look(self._top + path)
+        except FileNotFoundError:
+            return None
+
+    def _unfinished(self) -> Iterator[tuple[VersionId, list[Object]]]:
         """Group the files that lie in versions' places without a manifest."""
         versions: dict[str, list[Object]] = {}
         for each in self._bucket.below(self._top):
@@ -217,7 +248,7 @@ class ObjectStorage:
                 versions.setdefault(folder, []).append(each)
         for folder, files in versions.items():
             if f"{self._top}{folder}/{MANIFEST_FILE}" not in {each.key for each in files}:
-                yield files
+                yield VersionId.parse(folder), files
 
     def _keys(self, prefix: str = "") -> list[tuple[str, str, str]]:
         """List what lies under models' names: name, entry below it, and file in it or ""."""
@@ -230,3 +261,7 @@ class ObjectStorage:
             for part in parts
             if len(part) > 1 and NAME_PATTERN.fullmatch(part[0])
         ]
+
+
+def _tombstone(version: VersionId) -> str:
+    return f"{version.name}/{DELETED}{version.version}"

@@ -1,5 +1,6 @@
 """Where a repository is, as people write it: a folder's path, or the address of a bucket."""
 
+import os
 import re
 from pathlib import Path
 from typing import Annotated
@@ -43,4 +44,5 @@ def without_place(text: str, place: str) -> str:
 
 def absolute(place: str) -> str:
     """Give the same place from wherever one looks."""
-    return place if is_address(place) else str(Path(place).resolve())
+    # Not `Path.resolve`, which fails where links lead in a circle: reading says so.
+    return place if is_address(place) else os.path.realpath(place)

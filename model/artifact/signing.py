@@ -21,7 +21,13 @@ from typing import TYPE_CHECKING, Literal
 
 from model.artifact.outputs import Frozen
 from model.artifact.storage import MANIFEST_FILE, Storage, writing
-from model.artifact.version import BrokenVersionError, ConflictError, RepositoryError, VersionId
+from model.artifact.version import (
+    BrokenVersionError,
+    ConflictError,
+    RepositoryError,
+    VersionId,
+    is_of_the_file,
+)
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import (
@@ -82,11 +88,16 @@ class TrustedKeys:
 
         Raises:
             BrokenVersionError: it is not signed, or not by one of the keys, or was altered since.
+            RepositoryError: the signature cannot be read just now.
         """
         try:
             content = storage.read(f"{version}/{SIGNATURE_FILE}", _MOST_BYTES).content
             signed = base64.b64decode(Signature.model_validate_json(content).ed25519, validate=True)
         except OSError as error:
+            if not is_of_the_file(error):
+                message = f"{SIGNATURE_FILE} of {version} cannot be read just now"
+                message = f"{message} ({error.strerror})"
+                raise RepositoryError(message) from error
             if error.errno == errno.ENOENT:
                 message = f"{version} is not signed; goodserve models sign does that"
             else:

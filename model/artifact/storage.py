@@ -85,7 +85,8 @@ class Storage(Protocol):
                 to need it meanwhile. It is then put back.
 
         Raises:
-            ConflictError: it was put back.
+            UnknownVersionError: it is not there, or not any more; nothing has changed.
+            NeededError: it was put back.
             OSError: nothing can be written.
         """
 

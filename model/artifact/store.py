@@ -10,7 +10,13 @@ from pydantic import ValidationError
 from model.artifact.manifest import Manifest
 from model.artifact.signing import TrustedKeys
 from model.artifact.storage import MANIFEST_FILE, MODEL_FILE, Storage
-from model.artifact.version import BrokenVersionError, UnknownVersionError, VersionId
+from model.artifact.version import (
+    BrokenVersionError,
+    RepositoryError,
+    UnknownVersionError,
+    VersionId,
+    is_of_the_file,
+)
 
 # Far above what golden pictures and a thousand classes need.
 _MOST_MANIFEST_BYTES = 64 << 20
@@ -41,6 +47,7 @@ def read_version(
     Raises:
         UnknownVersionError: there is no such version.
         BrokenVersionError: a file is missing, or a graph is not what was published or signed.
+        RepositoryError: a file cannot be read just now.
     """
     return read_graphs(storage, wanted, read_manifest(storage, wanted, trusted))
 
@@ -56,6 +63,7 @@ def read_graphs(storage: Storage, wanted: VersionId, content: bytes) -> StoredVe
     Raises:
         UnknownVersionError: the version has gone.
         BrokenVersionError: a file is missing, or a graph is not what was published.
+        RepositoryError: a file cannot be read just now.
     """
     manifest = parse_manifest(wanted, content)
     model = _read(storage, wanted, MODEL_FILE)
@@ -70,6 +78,7 @@ def read_manifest(storage: Storage, wanted: VersionId, trusted: TrustedKeys | No
     Raises:
         UnknownVersionError: there is no such version.
         BrokenVersionError: the manifest is missing, or signed by none who is trusted.
+        RepositoryError: it cannot be read just now.
     """
     content = _read(storage, wanted, MANIFEST_FILE, _MOST_MANIFEST_BYTES)
     if trusted is not None:
@@ -123,6 +132,10 @@ def _read(storage: Storage, wanted: VersionId, file: str, most: int | None = Non
         if error.errno == errno.ENOENT and storage.revision(str(wanted)) is None:
             message = f"there is no version {wanted} in {storage.place}"
             raise UnknownVersionError(message) from error
+        if not is_of_the_file(error):
+            # The version may be sound: the bucket does not answer, or the network's folder.
+            message = f"{file} of {wanted} cannot be read just now ({error.strerror})"
+            raise RepositoryError(message) from error
         message = f"{wanted} is incomplete: {file} cannot be read ({error.strerror})"
         raise BrokenVersionError(message) from error
 

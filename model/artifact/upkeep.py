@@ -9,7 +9,7 @@ from model.artifact.repository import ModelRepository
 from model.artifact.signing import sign_version
 from model.artifact.storage import writing
 from model.artifact.store import read_graphs
-from model.artifact.version import UnknownVersionError, VersionId
+from model.artifact.version import NeededError, UnknownVersionError, VersionId
 
 
 def delete_version(repository: ModelRepository, version: VersionId) -> None:
@@ -20,7 +20,8 @@ def delete_version(repository: ModelRepository, version: VersionId) -> None:
 
     Raises:
         UnknownVersionError: there is no such version.
-        RepositoryError: it is needed, or nothing may be written.
+        NeededError: it is needed.
+        RepositoryError: nothing may be written.
     """
     storage = repository.storage
     if version not in repository.versions():
@@ -95,8 +96,8 @@ def collect_garbage(
     for version in unneeded_versions(repository, keep, name):
         try:
             delete_version(repository, version)
-        except UnknownVersionError:
-            continue  # somebody else has deleted it
+        except (UnknownVersionError, NeededError):
+            continue  # somebody else has deleted it, or has come to need it
         yield version
     with writing(repository.storage):
         repository.storage.sweep()

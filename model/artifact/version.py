@@ -1,5 +1,6 @@
 """The name of a model version, and what can be wrong with one."""
 
+import errno
 import re
 from dataclasses import dataclass
 from typing import Self
@@ -15,6 +16,7 @@ class RepositoryError(Exception):
     ├── UnknownVersionError  no such version, or none is active
     ├── BrokenVersionError   a version is incomplete, or not what its manifest says
     ├── DamagedError         `active.json` does not say what is active
+    ├── NeededError          a version that was to be deleted is needed
     └── ConflictError        somebody else was there first
     """
 
@@ -31,8 +33,32 @@ class DamagedError(RepositoryError):
     """`active.json` can be read, and does not say what is active; activating a version mends it."""
 
 
+class NeededError(RepositoryError):
+    """A version that was to be deleted is active, labelled, on trial, or was active before."""
+
+
 class ConflictError(RepositoryError):
     """Somebody else was there first: a file has changed since it was read, or a number is taken."""
+
+
+# What the system says of the very file; anything else may be over at the next try.
+_OF_THE_FILE = frozenset(
+    {
+        errno.ENOENT,
+        errno.EISDIR,
+        errno.ENOTDIR,
+        errno.ELOOP,
+        errno.EFBIG,
+        errno.EINVAL,
+        errno.EPERM,
+        errno.EACCES,
+    }
+)
+
+
+def is_of_the_file(error: OSError) -> bool:
+    """Tell a file that is missing or bad from a passing trouble of its medium."""
+    return error.errno in _OF_THE_FILE
 
 
 @dataclass(frozen=True)

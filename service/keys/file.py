@@ -5,7 +5,7 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
-from model.artifact.files import locked, read_regular, write_atomically
+from model.artifact.files import locked, read_regular, resolved, write_atomically
 from service.keys.key import Key, Keys, KeysError, parse_keys
 
 # Some thousand keys: a file that is larger is read no further.
@@ -22,8 +22,8 @@ def read_keys(path: Path) -> Keys:
     Raises:
         KeysError: it is missing or damaged.
     """
-    real = path.resolve()  # a mounted secret is a link to a folder that changes
     try:
+        real = resolved(path)  # a mounted secret is a link to a folder that changes
         content, _ = read_regular(real, real.parent, _MOST_BYTES)
     except OSError as error:
         remedy = "goodserve keys new makes one"
@@ -61,8 +61,8 @@ def signature(path: Path) -> Signature:
 
 
 def _change(path: Path, change: Callable[[Keys], Keys]) -> None:
-    real = path.resolve()
     try:
+        real = resolved(path)
         with locked(real.with_name(f".{real.name}.lock")):
             keys = change(read_keys(real) if real.exists() else Keys())
             content = keys.model_dump_json(indent=1, exclude_none=True).encode() + b"\n"
@@ -74,7 +74,12 @@ def _change(path: Path, change: Callable[[Keys], Keys]) -> None:
 
 def _replace(path: Path, content: bytes) -> None:
     """Write a file that is read by whoever read the one before: the service is another user."""
-    before = path.stat() if path.exists() else None
-    write_atomically(path, content, stat.S_IMODE(before.st_mode) if before else _MODE)
-    if before is not None and before.st_uid != os.geteuid():
-        os.chown(path, before.st_uid, before.st_gid)
+    if not path.exists():
+        write_atomically(path, content, _MODE)
+        return
+    before = path.stat()
+    mode, owner = stat.S_IMODE(before.st_mode), (before.st_uid, before.st_gid)
+    # A group without rights need not be kept: not everybody may give a file to it.
+    is_by_group = bool(mode & stat.S_IRWXG) and before.st_gid != os.getegid()
+    is_anothers = before.st_uid != os.geteuid() or is_by_group
+    write_atomically(path, content, mode, owner if is_anothers else None)

@@ -34,6 +34,7 @@ class LiveKeys:
             self._fixed = parse_keys(settings.api_keys, f"{PREFIX}API_KEYS")
         self._path = settings.keys_file
         self._signature = self._path and signature(self._path)
+        self._failure: str | None = None
         shared = settings.metrics_folder
         self.ring = KeyRing(self._read(), shared_cells(shared) if shared else own_cell)
 
@@ -60,20 +61,32 @@ class LiveKeys:
                 log.exception("looking for changed keys failed")
 
     async def _look(self, path: Path) -> None:
-        """Read the file again if it is another one; keep the old keys if it is damaged."""
+        """Read the file again if it is another one; keep the old keys if it is damaged.
+
+        Errors of the system, such as too many open files, are tried again at the next look: the
+        file may be sound, and a key may have been revoked in it.
+        """
         now = await asyncio.to_thread(signature, path)
         if now == self._signature:
             return
-        self._signature = now
         try:
             keys = await asyncio.to_thread(self._read)
-        except KeysError as error:
-            log.error("the old keys go on: %s", error)  # noqa: TRY400  what is wrong is in the text
+            self.ring.replace(keys)
+        except (KeysError, OSError) as error:
+            if not isinstance(error.__cause__ or error, OSError):
+                self._signature = now  # its content is damaged, until it changes
+            self._say(str(error))
             return
-        self.ring.replace(keys)
+        self._signature, self._failure = now, None
         log.info(
             "%s was read again: %s", path, ", ".join(key.name for key in keys.keys) or "no keys"
         )
+
+    def _say(self, failure: str) -> None:
+        """Log why the file was not taken; the same again is not logged again."""
+        if failure != self._failure:
+            log.error("the old keys go on: %s", failure)
+        self._failure = failure
 
     def _read(self) -> Keys:
         """Put the keys of environment and file together.

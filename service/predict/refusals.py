@@ -43,6 +43,17 @@ def kind_of(error: Exception) -> str:
     return next((kind for type_, kind in _KINDS if isinstance(error, type_)), "failed")
 
 
+def pause_s(kind: str, *, is_named: bool) -> float:
+    """Say how long a version is not tried again, for which nothing has changed.
+
+    Args:
+        kind: of the reason.
+        is_named: whether requests name the version, so that somebody would come again.
+    """
+    is_passing = kind in PASSING and (kind != MISSING or is_named)
+    return PASSING_RETRY_S if is_passing else RETRY_S
+
+
 def _is_shortage(error: BaseException | None) -> bool:
     """Tell whether an error, or one that led to it, is the machine's and not the version's."""
     if isinstance(error, MemoryError) or getattr(error, "errno", None) in _SHORTAGES:

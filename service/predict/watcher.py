@@ -16,13 +16,13 @@ from service.predict.lane import Lane
 from service.predict.lanes import Lanes, Wanted
 from service.predict.refusals import (
     PASSING,
-    PASSING_RETRY_S,
     RETRY_S,
     SHORTAGE,
     Refusal,
     Refusals,
     Signature,
     kind_of,
+    pause_s,
 )
 from service.predict.trials import Trials
 
@@ -279,9 +279,8 @@ class Watcher:
         kind, reason = why[0], without_place(why[1], self._repository.place)
         self._lanes.why_none = reason
         if retry_s is None:
-            # Of what a request names there is somebody who would come again.
-            is_passing = kind == SHORTAGE or (kind in PASSING and of == version != ACTIVE_FILE)
-            retry_s = PASSING_RETRY_S if is_passing else RETRY_S
+            is_file = of == ACTIVE_FILE
+            retry_s = RETRY_S if is_file else pause_s(kind, is_named=of == version)
         refusal = Refusal(version, reason, signature, self._clock() + retry_s, kind)
         self.refusals.refuse(of, refusal, lane.id if lane is not None else None)
 

@@ -183,6 +183,37 @@ def test_a_copy_that_cannot_be_kept_stops_the_mending(filled: ModelRepository) -
     assert path.read_bytes() == b"damaged"
 
 
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.EIO, errno.ESTALE])
+def test_a_failing_look_afterwards_leaves_a_good_change(
+    filled: ModelRepository, number: int
+) -> None:
+    """Only a version that is gone for certain is one that was deleted meanwhile."""
+
+    class FailingAfterwards(FolderStorage):
+        """Everything fails of the version once it is named."""
+
+        is_named = False
+
+        def replace(self, path: str, content: bytes, revision: str | None) -> None:
+            super().replace(path, content, revision)
+            self.is_named = True
+
+        def read(self, path: str, most: int | None = None) -> Found:
+            if self.is_named and path.startswith("colours/"):
+                raise OSError(number, os.strerror(number), path)
+            return super().read(path, most)
+
+        def revision(self, path: str) -> str | None:
+            is_failing = self.is_named and path.startswith("colours/")
+            return None if is_failing else super().revision(path)
+
+    failing = ModelRepository(FailingAfterwards(filled.root))
+
+    failing.activate(SECOND)
+
+    assert filled.active() == SECOND
+
+
 def test_a_damaged_file_in_a_bucket_is_kept_too(
     server: S3Server, monkeypatch: pytest.MonkeyPatch, tiny_models: list[TinyModel]
 ) -> None:

@@ -69,6 +69,43 @@ def test_a_link_that_leads_out_is_refused(
         repository.read(FIRST)
 
 
+@pytest.mark.parametrize("linked", ["model.onnx", "manifest.json"])
+def test_a_link_that_leads_in_a_circle_is_refused(
+    linked: str, published: Path, repository: ModelRepository
+) -> None:
+    """It is one broken version, which is listed."""
+    (published / linked).unlink()
+    (published / linked).symlink_to(linked)
+
+    with pytest.raises(BrokenVersionError, match=rf"{linked} cannot be read \(Too many levels"):
+        repository.read(FIRST)
+    assert repository.versions() == [FIRST]
+
+
+def test_a_circle_in_place_of_a_version_hides_no_others(
+    repository: ModelRepository, published: Path
+) -> None:
+    """It is no folder, so no version, and its number is not given again."""
+    (published.parent / "9").symlink_to("9")
+
+    assert repository.versions() == [FIRST]
+    with pytest.raises(BrokenVersionError, match="Too many levels of symbolic links"):
+        repository.read(VersionId("colours", "9"))
+
+
+def test_a_circle_in_place_of_the_active_file(repository: ModelRepository, published: Path) -> None:
+    """It is said in words, and left alone."""
+    assert published.exists()
+    path = repository.root / "active.json"
+    path.unlink()
+    path.symlink_to("active.json")
+
+    with pytest.raises(RepositoryError, match=r"active\.json cannot be read: Too many levels"):
+        repository.active()
+    with pytest.raises(RepositoryError, match=r"active\.json cannot be read: Too many levels"):
+        repository.activate(FIRST)
+
+
 def test_a_link_within_the_repository_is_followed(
     repository: ModelRepository, published: Path
 ) -> None:

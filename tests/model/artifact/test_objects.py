@@ -16,7 +16,7 @@ from model.artifact.repository import ModelRepository
 from model.artifact.storage import Found
 from model.artifact.transfer import copy_version
 from model.artifact.upkeep import collect_garbage, delete_version
-from model.artifact.version import RepositoryError, UnknownVersionError, VersionId
+from model.artifact.version import NeededError, RepositoryError, UnknownVersionError, VersionId
 from tests.bucket import S3Server, new_bucket
 from tests.conftest import ROOT
 from tests.model.artifact.conftest import publish
@@ -181,6 +181,63 @@ def test_a_prefix_that_ends_in_a_number_is_no_version(
     repository.storage.sweep()
 
     assert repository.active() == version(1)
+
+
+@pytest.fixture
+def graphs_are_old(monkeypatch: pytest.MonkeyPatch) -> None:
+    """List every graph as one that was uploaded two days ago."""
+    below = Bucket.below
+
+    def aged(of: Bucket, prefix: str) -> list[bucket.Object]:
+        return [
+            each._replace(changed=each.changed - 48 * 3600) if each.key.endswith(".onnx") else each
+            for each in below(of, prefix)
+        ]
+
+    monkeypatch.setattr(Bucket, "below", aged)
+
+
+@pytest.mark.usefixtures("graphs_are_old")
+def test_sweeping_beside_a_deletion_that_is_taken_back_removes_nothing(
+    address: str, tiny_models: list[TinyModel]
+) -> None:
+    """The manifest is away while the deleter asks whether the version is needed."""
+    repository = ModelRepository(address)
+    first = publish(repository, tiny_models[0])
+
+    def is_needed() -> bool:
+        ModelRepository(address).storage.sweep()
+        return True
+
+    with pytest.raises(NeededError):
+        repository.storage.remove(first, is_needed)
+
+    assert repository.read(first).model == tiny_models[0].model
+
+
+@pytest.mark.usefixtures("graphs_are_old")
+def test_a_version_that_is_put_back_after_the_listing_is_not_swept(
+    address: str, tiny_models: list[TinyModel], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was listed without a manifest is looked at once more."""
+    repository = ModelRepository(address)
+    first = publish(repository, tiny_models[0])
+    name, _, prefix = address.removeprefix("s3://").partition("/")
+    key = f"{prefix}/{first}/manifest.json"
+    manifest = Bucket(name).read(key)
+    Bucket(name).remove([key])
+    below = Bucket.below
+
+    def put_back_then(of: Bucket, listed: str) -> list[bucket.Object]:
+        found = below(of, listed)
+        Bucket(name).create(key, manifest)
+        return found
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(Bucket, "below", put_back_then)
+        repository.storage.sweep()
+
+    assert repository.read(first).model == tiny_models[0].model
 
 
 class Noted(objects.ObjectStorage):

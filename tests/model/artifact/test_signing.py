@@ -1,14 +1,19 @@
 """Signed versions: what was altered, renamed or signed by others is refused."""
 
+import errno
 import json
+import os
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from model.artifact.folder import FolderStorage
 from model.artifact.repository import ModelRepository
 from model.artifact.signing import KeyFileError, TrustedKeys, write_new_key
+from model.artifact.storage import Found
 from model.artifact.upkeep import sign
 from model.artifact.version import BrokenVersionError, RepositoryError, VersionId
 from tests.model.artifact.conftest import publish
@@ -170,3 +175,50 @@ def test_a_wrong_key_file_says_what_it_should_be(
             TrustedKeys.read(path)
     with pytest.raises(RepositoryError, match="holds no private key"):
         sign(trusting, SECOND, key.with_name("key.pub"))
+
+
+class Failing(FolderStorage):
+    """A folder in which one file cannot be read."""
+
+    def __init__(self, root: Path, file: str, number: int) -> None:
+        """Name the file, and the system's number of the error."""
+        super().__init__(root)
+        self._file, self._number = file, number
+
+    def read(self, path: str, most: int | None = None) -> Found:
+        """Read any other file."""
+        if path.endswith(f"/{self._file}"):
+            raise OSError(self._number, os.strerror(self._number), path)
+        return super().read(path, most)
+
+
+FILES = ["manifest.json", "model.onnx", "signature.json"]
+
+
+@pytest.mark.parametrize("file", FILES)
+@pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EMFILE])
+def test_a_passing_trouble_of_the_medium_is_not_the_versions_fault(
+    trusting: ModelRepository, key: Path, file: str, number: int
+) -> None:
+    """The version may be sound; it is not said to be broken."""
+    trusted = TrustedKeys.read(key.with_name("key.pub"))
+    failing = ModelRepository(Failing(trusting.root, file, number), trusted)
+    message = f"{file} of colours/1 cannot be read just now ({os.strerror(number)})"
+
+    with pytest.raises(RepositoryError, match=re.escape(message)) as refused:
+        failing.read(FIRST)
+
+    assert not isinstance(refused.value, BrokenVersionError)
+
+
+@pytest.mark.parametrize("file", FILES)
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM, errno.EISDIR, errno.EFBIG])
+def test_what_is_said_of_a_file_itself_breaks_the_version(
+    trusting: ModelRepository, key: Path, file: str, number: int
+) -> None:
+    """It stays so until somebody mends the file."""
+    trusted = TrustedKeys.read(key.with_name("key.pub"))
+    failing = ModelRepository(Failing(trusting.root, file, number), trusted)
+
+    with pytest.raises(BrokenVersionError, match=re.escape(os.strerror(number))):
+        failing.read(FIRST)

@@ -7,7 +7,7 @@ import pytest
 
 from model.artifact.place import storage_at
 from model.artifact.storage import MANIFEST_FILE, Storage
-from model.artifact.version import ConflictError, VersionId
+from model.artifact.version import ConflictError, NeededError, UnknownVersionError, VersionId
 from tests.bucket import S3Server, new_bucket
 
 FILES = {"model.onnx": b"graph", MANIFEST_FILE: b"{}"}
@@ -61,11 +61,32 @@ def test_a_given_number_is_taken_once(storage: Storage) -> None:
     assert storage.read(f"{seventh}/model.onnx").content == b"graph"
 
 
+def test_deleting_once_more_changes_nothing(storage: Storage) -> None:
+    """The deleted version may come back all the same."""
+    with storage.writing():
+        first = storage.add("colours", FILES)
+        storage.remove(first, lambda: False)
+        with pytest.raises(UnknownVersionError, match="there is no version colours/1 in "):
+            storage.remove(first, lambda: False)
+        assert storage.add("colours", FILES, "1") == first
+
+
+def test_deleting_replaces_an_older_tombstone(storage: Storage) -> None:
+    """Which a version has that came back, or one whose deletion went wrong."""
+    nothing = hashlib.sha256(b"").hexdigest().encode()
+    with storage.writing():
+        first = storage.add("colours", FILES)
+        storage.replace("colours/.deleted-1", nothing, None)
+        storage.remove(first, lambda: False)
+
+        assert storage.add("colours", FILES, "1") == first
+
+
 def test_what_is_needed_by_then_is_put_back(storage: Storage) -> None:
     """A version that somebody came to need while it was being deleted is there, whole."""
     with storage.writing():
         first = storage.add("colours", FILES)
-        with pytest.raises(ConflictError, match="colours/1 is needed"):
+        with pytest.raises(NeededError, match="colours/1 is needed"):
             storage.remove(first, lambda: True)
 
     assert storage.versions() == [first]

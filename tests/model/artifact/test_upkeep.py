@@ -1,14 +1,21 @@
 """Versions that are deleted: nothing that is needed goes, and nothing is ever half there."""
 
+import errno
+import os
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from model.artifact.folder import FolderStorage
 from model.artifact.labels import Canary
 from model.artifact.repository import ModelRepository
+from model.artifact.storage import Found
+from model.artifact.transfer import copy_version
 from model.artifact.upkeep import collect_garbage, delete_version
 from model.artifact.version import RepositoryError, UnknownVersionError, VersionId
 from tests.conftest import ROOT
@@ -95,6 +102,67 @@ def test_gc_keeps_the_last_ones_and_what_is_needed(
     assert numbers(six) == [1, 2, 3, 6]
     assert list(collect_garbage(six, 2)) == [version(1, "shapes")]
     assert list(collect_garbage(six, 2)) == []
+
+
+class Beaten(FolderStorage):
+    """A folder in which somebody else is always the first to get the lock."""
+
+    def __init__(self, root: Path, others: Callable[[], object]) -> None:
+        """Say what the others do."""
+        super().__init__(root)
+        self._others = others
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold the lock after the others."""
+        self._others()
+        with super().writing():
+            yield
+
+
+def test_of_two_who_delete_at_once_one_is_told_and_nothing_is_spoilt(
+    six: ModelRepository, tmp_path: Path
+) -> None:
+    """The version may come back under its number, from where there is a copy."""
+    copy = ModelRepository(tmp_path / "copy")
+    copy_version(six, copy, version(6))
+    slower = ModelRepository(Beaten(six.root, lambda: delete_version(six, version(6))))
+
+    with pytest.raises(UnknownVersionError, match="there is no version colours/6"):
+        delete_version(slower, version(6))
+
+    assert copy_version(copy, six, version(6))
+    assert six.read(version(6)).id == version(6)
+
+
+def test_gc_skips_what_went_or_became_needed_meanwhile(six: ModelRepository) -> None:
+    """The rest goes all the same."""
+
+    def others() -> None:
+        if version(4) in six.versions():
+            delete_version(six, version(4))
+            six.set_label(version(1), "night")
+
+    beaten = ModelRepository(Beaten(six.root, others))
+
+    assert list(collect_garbage(beaten, 1)) == [version(5)]
+    assert numbers(six) == [1, 2, 3, 6]
+
+
+def test_a_manifest_that_cannot_be_read_just_now_stops_the_deletion(six: ModelRepository) -> None:
+    """Else its number would be kept for a version that has another content."""
+
+    class Busy(FolderStorage):
+        def read(self, path: str, most: int | None = None) -> Found:
+            if path.endswith("manifest.json"):
+                raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), path)
+            return super().read(path, most)
+
+    with pytest.raises(RepositoryError, match="Too many open files"):
+        delete_version(ModelRepository(Busy(six.root)), version(6))
+
+    assert numbers(six) == [1, 2, 3, 4, 5, 6]
+    assert not (six.root / "colours" / ".deleted-6").exists()
 
 
 def test_gc_deletes_nothing_where_it_cannot_tell_what_is_needed(six: ModelRepository) -> None:

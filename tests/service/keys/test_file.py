@@ -1,5 +1,6 @@
 """The keys file: made, changed and refused."""
 
+import errno
 import os
 import stat
 from concurrent.futures import ThreadPoolExecutor
@@ -47,6 +48,19 @@ def test_a_link_is_written_through(tmp_path: Path) -> None:
     assert [key.name for key in read_keys(link).keys] == ["a"]
 
 
+def test_a_link_that_leads_in_a_circle_is_said(tmp_path: Path) -> None:
+    """Neither read nor written, and not replaced by a file."""
+    path = tmp_path / "keys.json"
+    path.symlink_to("keys.json")
+
+    with pytest.raises(KeysError, match="cannot be read: Too many levels of symbolic links"):
+        read_keys(path)
+    with pytest.raises(KeysError, match="cannot be written: Too many levels of symbolic links"):
+        add_key(path, make_key("a", [KeyScope.PREDICT]).entry)
+
+    assert path.is_symlink()
+
+
 def test_mode_and_owner_of_a_file_stay(tmp_path: Path) -> None:
     """A service that runs as another user, by its group, still reads what an operator changed."""
     path = tmp_path / "keys.json"
@@ -62,6 +76,43 @@ def test_mode_and_owner_of_a_file_stay(tmp_path: Path) -> None:
     assert (after.st_mode, after.st_uid, after.st_gid) == (
         *(before.st_mode, before.st_uid, before.st_gid),
     )
+
+
+def test_the_group_of_a_file_stays(tmp_path: Path) -> None:
+    """Where the operator owns it, too, and the service reads it by its group."""
+    path = tmp_path / "keys.json"
+    add_key(path, make_key("a", [KeyScope.PREDICT]).entry)
+    path.chmod(0o640)
+    group = 10001 if os.geteuid() == 0 else next(iter(os.getgroups()), -1)
+    os.chown(path, -1, group)
+    before = path.stat()
+
+    revoke_key(path, "a")
+
+    after = path.stat()
+    assert (after.st_mode, after.st_gid) == (before.st_mode, before.st_gid)
+
+
+def test_a_file_that_cannot_be_given_back_is_left_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else its owner, the service, could not read it any more; nothing lies beside it either."""
+    path = tmp_path / "keys.json"
+    add_key(path, make_key("a", [KeyScope.PREDICT]).entry)
+    before, names = path.read_bytes(), sorted(each.name for each in tmp_path.iterdir())
+
+    def refused(*_of: object) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    another = os.geteuid() + 1
+    monkeypatch.setattr(os, "geteuid", lambda: another)
+    monkeypatch.setattr(os, "chown", refused)
+
+    with pytest.raises(KeysError, match="cannot be written: Operation not permitted"):
+        revoke_key(path, "a")
+
+    assert path.read_bytes() == before
+    assert sorted(each.name for each in tmp_path.iterdir()) == names
 
 
 def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:

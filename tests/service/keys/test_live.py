@@ -2,8 +2,10 @@
 
 import asyncio
 import logging
+import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -30,6 +32,17 @@ async def until(condition: Callable[[], object]) -> float:
 def has(keys: LiveKeys, text: str) -> bool:
     """Tell whether a key is found."""
     return keys.ring.find(text.encode()) is not None
+
+
+@contextmanager
+def no_file_to_spare() -> Iterator[None]:
+    """Let this process open no file: it fails as where too many are open."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 def test_without_a_setting_there_are_no_keys() -> None:
@@ -103,3 +116,45 @@ async def test_a_damaged_file_keeps_the_old_keys(
     assert still_there
     assert has(keys, SHOP.text)
     assert caplog.text.count("the old keys go on") == 1
+
+
+async def test_a_file_that_could_not_be_opened_is_tried_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It has not changed since, and yet the key that was revoked goes; the log says so once."""
+    path = tmp_path / "keys.json"
+    add_key(path, SHOP.entry)
+    add_key(path, OPS.entry)
+    keys = LiveKeys(Settings(keys_file=path))
+
+    async with keys.running():
+        revoke_key(path, "shop")
+        with no_file_to_spare():
+            await until(lambda: "the old keys go on" in caplog.text)
+            await asyncio.sleep(1.1)
+        still_there = has(keys, SHOP.text)
+        await until(lambda: not has(keys, SHOP.text))
+
+    assert still_there
+    assert has(keys, OPS.text)
+    assert caplog.text.count("cannot be read: Too many open files") == 1
+
+
+async def test_keys_whose_rates_have_no_place_yet_are_tried_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The folder that the processes share was away for a moment."""
+    path, shared = tmp_path / "keys.json", tmp_path / "shared"
+    shared.mkdir()
+    add_key(path, SHOP.entry)
+    limited = make_key("limited", [KeyScope.PREDICT], rate=5)
+    keys = LiveKeys(Settings(keys_file=path, metrics_folder=shared))
+
+    async with keys.running():
+        shared.rmdir()
+        add_key(path, limited.entry)
+        await until(lambda: "the old keys go on" in caplog.text)
+        shared.mkdir()
+        await until(lambda: has(keys, limited.text))
+
+    assert has(keys, SHOP.text)
