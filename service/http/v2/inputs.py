@@ -143,13 +143,16 @@ def _files(tensor: InputTensor, tail: memoryview) -> list[bytes]:
 
 def _texts(tensor: InputTensor) -> list[str]:
     data = _data(tensor)
+    detail = f"{FILES} {_worded(tensor.shape)} has {tensor.shape[0]} elements"
+    # One behind each element, one in a `data:` URL: bounds the lists before they are made.
+    if data.count(b",") > 2 * tensor.shape[0]:
+        raise UnprocessableError("bad-field", f"{detail}, data has more")
     if _is_nested(data):
         rows = _decoded(_TEXT_ROWS, data)
         texts = [text for row in rows for text in row]
     else:
         texts = _decoded(_TEXTS, data)
     if len(texts) != tensor.shape[0]:
-        detail = f"{FILES} {_worded(tensor.shape)} has {tensor.shape[0]} elements"
         raise UnprocessableError("bad-field", f"{detail}, data has {len(texts)}")
     return texts
 

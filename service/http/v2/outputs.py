@@ -21,6 +21,7 @@ _LENGTH = struct.Struct("<I")
 _LONGEST_NAME = 50
 # Writing this many numbers as JSON takes about a millisecond.
 _LARGE_ANSWER_NUMBERS = 5000
+_IN_BINARY: Parameters = {"binary_data_output": msgspec.Raw(b"true")}
 
 Tensor = NDArray[np.float32] | NDArray[np.object_]
 
@@ -91,7 +92,7 @@ def outputs_asked(request: InferRequest | None, manifest: Manifest) -> list[Aske
     """
     kinds = outputs_of(manifest)
     if request is None or not request.outputs:
-        given = request.parameters if request is not None else {"binary_data_output": True}
+        given = request.parameters if request is not None else _IN_BINARY
         is_binary = parameter(given, "binary_data_output", bool, False)  # noqa: FBT003
         return [Asked(name, is_binary) for name, kind in kinds.items() if kind.by_default]
     is_binary = parameter(request.parameters, "binary_data_output", bool, False)  # noqa: FBT003

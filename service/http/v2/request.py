@@ -1,6 +1,6 @@
 """An inference request: its JSON part, and the bytes of the binary extension behind it."""
 
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, TypedDict
 
 import msgspec
 
@@ -10,7 +10,23 @@ from service.http.head import whole_number
 
 JSON_LENGTH_HEADER = b"inference-header-content-length"
 
-Parameters = dict[str, Any]
+
+# The parameters that something here reads, each as it came; of others nothing is built.
+Parameters = TypedDict(
+    "Parameters",
+    {
+        "binary_data": msgspec.Raw,
+        "binary_data_output": msgspec.Raw,
+        "binary_data_size": msgspec.Raw,
+        "class": msgspec.Raw,
+        "classification": msgspec.Raw,
+        "content_type": msgspec.Raw,
+        "contrast": msgspec.Raw,
+        "shared_memory_region": msgspec.Raw,
+        "timeout": msgspec.Raw,
+    },
+    total=False,
+)
 
 
 class InputTensor(msgspec.Struct):
@@ -54,6 +70,7 @@ class Parsed(NamedTuple):
 
 _JSON = msgspec.json.Decoder(InferRequest)
 _MOST = 2**63
+_BUILT_OF_MANY = {b"[": "list", b"{": "dict"}
 
 
 def json_length(scope: Scope) -> int | None:
@@ -102,17 +119,35 @@ def parameter(given: Parameters | None, name: str, kind: type, default: Any) -> 
     """Read a parameter of one kind, or its default where it is not given.
 
     Raises:
+        BadRequestError: it is no JSON.
         UnprocessableError: it is of another kind, or a number beyond 64 bits.
     """
-    value = (given or {}).get(name)
+    raw: object = None if given is None else given.get(name)
+    value = _read(name, raw, kind) if isinstance(raw, msgspec.Raw) else None
     if value is None:
         return default
     if type(value) is not kind:  # True is an int to isinstance
-        found = type(value).__name__
-        raise UnprocessableError("bad-field", f"{name} must be {kind.__name__}, not {found}")
+        raise _of_another_kind(name, kind, type(value).__name__)
     if isinstance(value, int) and abs(value) >= _MOST:  # a float may not hold it
         raise UnprocessableError("bad-field", f"{name} is beyond 64 bits")
     return value
+
+
+def _read(name: str, raw: msgspec.Raw, kind: type) -> Any:  # noqa: ANN401
+    text = bytes(raw)
+    if text[:1] in _BUILT_OF_MANY:  # not decoded: it may have millions of parts
+        raise _of_another_kind(name, kind, _BUILT_OF_MANY[text[:1]])
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.ValidationError as error:
+        raise UnprocessableError("bad-field", f"{name}: {error}") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        detail = f"the JSON part is not JSON: {name}: {error}"
+        raise BadRequestError("malformed-json", detail) from error
+
+
+def _of_another_kind(name: str, kind: type, found: str) -> UnprocessableError:
+    return UnprocessableError("bad-field", f"{name} must be {kind.__name__}, not {found}")
 
 
 def timeout_s(request: InferRequest | None, of_header: float | None) -> float | None:

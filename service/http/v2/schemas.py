@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 from pydantic import BaseModel, Field
 
-from service.http.v2.request import InferRequest, InputTensor
+from service.http.v2.request import InferRequest, InputTensor, OutputAsked
 
 SCHEMAS = "#/components/schemas/{name}"
 
@@ -118,8 +118,10 @@ def infer_request_schema() -> dict[str, Any]:
     """Describe an inference request, without references."""
     _, parts = msgspec.json.schema_components((InferRequest,), ref_template=SCHEMAS)
     request: dict[str, Any] = parts[InferRequest.__name__]
-    tensor = parts[InputTensor.__name__]
+    tensor, output = parts[InputTensor.__name__], parts[OutputAsked.__name__]
+    for each in (request, tensor, output):
+        each["properties"]["parameters"]["anyOf"] = [{"type": "object"}, {"type": "null"}]
     request["properties"]["inputs"]["items"] = tensor
-    request["properties"]["outputs"]["anyOf"][0]["items"] = parts["OutputAsked"]
+    request["properties"]["outputs"]["anyOf"][0]["items"] = output
     tensor["properties"]["data"] = {"type": "array", "items": {}}
     return request

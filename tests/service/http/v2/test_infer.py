@@ -217,6 +217,7 @@ BAD: list[tuple[dict[str, Any], int, str]] = [
     ({"inputs": [TENSOR], "parameters": {"timeout": "soon"}}, 400, "timeout must be int"),
     ({"inputs": [TENSOR], "parameters": {"timeout": -1}}, 400, "timeout must be 0 or more, not -1"),
     ({"inputs": [TENSOR], "parameters": {"timeout": 10**400}}, 400, "timeout is beyond 64 bits"),
+    ({"inputs": [TENSOR], "parameters": []}, 400, "Expected `object | null`, got `array`"),
 ]
 
 
