@@ -8,7 +8,7 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 
-from service.http.access import Gate
+from service.http.access import Gate, no_path
 from service.http.admin.router import admin_router
 from service.http.body import Receive
 from service.http.endpoint import Scope, Send
@@ -35,7 +35,7 @@ class AdminApp:
         """Answer one request, or begin and end with the process."""
         if scope["type"] == "http":
             send = numbered(scope, send)
-            refusal = self.gate.refusal(scope)
+            refusal = no_path(scope["path"]) or self.gate.refusal(scope)
             if refusal is not None:
                 await refusal(scope, receive, send)
                 return

@@ -19,7 +19,7 @@ from starlette.types import ASGIApp
 
 from service.device import serving_device
 from service.engine import Engine, Placement, build_engine
-from service.http.access import Gate
+from service.http.access import Gate, no_path
 from service.http.admin.router import admin_router
 from service.http.body import BodyLimits, Receive
 from service.http.documented import explain_router, predict_router
@@ -95,7 +95,9 @@ class App:
 
     async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
         is_http = scope["type"] == "http"
-        refusal = self.gate.refusal(scope) if self.gate is not None and is_http else None
+        refusal = no_path(scope["path"]) if is_http else None
+        if refusal is None and self.gate is not None and is_http:
+            refusal = self.gate.refusal(scope)
         if refusal is not None:
             await refusal(scope, receive, send)
         elif is_http and scope["path"] == "/predict" and scope["method"] == "POST":

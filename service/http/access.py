@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from http import HTTPStatus
 
 from fastapi import Response
 
@@ -24,6 +25,7 @@ _OPEN = frozenset(
         *("/v2", "/v2/", "/v2/health/live", "/v2/health/ready"),
     }
 )
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _LOADING = re.compile(r"/v2/repository/models/[^/]+/(?:load|unload)/?")
 
 
@@ -41,6 +43,18 @@ def needed_for(path: str) -> frozenset[KeyScope]:
 def is_admin(path: str) -> bool:
     """Tell whether a path belongs to the admin endpoints."""
     return path == "/admin" or path.startswith("/admin/")
+
+
+def no_path(path: str) -> Response | None:
+    """Give the answer for a path that no route may have, before anyone decides by it; else None.
+
+    The framework's patterns end in `$`, which also matches before a final line end: it would take
+    a path with one for a route that the gate does not see in it.
+    """
+    if _CONTROL.search(path) is None:
+        return None
+    write = _write_for(path)
+    return write(HTTPStatus.NOT_FOUND, "not-found", "a path has no control characters")
 
 
 def shown_key(headers: Iterable[tuple[bytes, bytes]]) -> bytes | None:

@@ -9,10 +9,12 @@ from typing import Any
 import httpx
 import pytest
 
+from service.admin import create_admin_app
 from service.app import App
 from service.http.access import needed_for, shown_key
 from service.keys.file import add_key, revoke_key
 from service.keys.key import KeyScope, make_key
+from service.settings import Settings
 from tests.pictures import coloured, encoded
 from tests.service.fakes import FakeSession, fake_repository
 from tests.service.http.v2.bodies import INFER
@@ -161,6 +163,40 @@ def test_no_spelling_of_a_path_gets_past_its_scope(client: httpx.Client, path: s
     answer = client.get(url, headers=bearer(SHOP.text))
 
     assert answer.status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", f"{LOAD}%0A"),
+        ("POST", f"{UNLOAD}%0A"),
+        ("GET", "/admin/models%0A"),
+        ("GET", "/metrics%0A"),
+        ("GET", "/models%0A"),
+        ("GET", "/%7fmodels"),
+    ],
+)
+@pytest.mark.parametrize("headers", [{}, bearer(SHOP.text), bearer(OPS.text)])
+def test_no_path_has_a_control_character(
+    client: httpx.Client, method: str, path: str, headers: dict[str, str]
+) -> None:
+    """The framework takes one with a line end behind it for the one without; nobody gets there."""
+    url = httpx.URL(str(client.base_url)).copy_with(raw_path=path.encode())
+
+    answer = client.request(method, url, headers=headers)
+
+    assert answer.status_code == 404
+    assert "a path has no control characters" in answer.text
+
+
+def test_the_admin_port_has_no_such_path_either(folder: Path) -> None:
+    """Whatever key is shown."""
+    settings = Settings(repository=folder / "models", keys_file=folder / "keys.json")
+    with served(create_admin_app(settings)) as client:
+        url = httpx.URL(str(client.base_url)).copy_with(raw_path=b"/admin/models%0A")
+        answers = [client.get(url, headers=bearer(made.text)) for made in (SHOP, OPS)]
+
+    assert [answer.status_code for answer in answers] == [404, 404]
 
 
 def test_metrics_can_be_closed(folder: Path) -> None:

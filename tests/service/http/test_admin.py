@@ -140,7 +140,7 @@ def test_the_default_changes_and_a_model_goes(client: httpx.Client) -> None:
         ("POST", f"{COLOURS}/rollback", 404),
         ("PUT", f"{COLOURS}/versions/2/labels/7", 422),
         ("PUT", f"{COLOURS}/versions/2/labels/..", 404),
-        ("PUT", f"{COLOURS}/versions/2/labels/%00", 422),
+        ("PUT", f"{COLOURS}/versions/2/labels/%20", 422),
         ("POST", f"{COLOURS}/promote", 404),
         ("POST", f"{COLOURS}/versions/9/canary", 404),
         ("POST", f"{COLOURS}/versions/2/canary?percent=101", 422),
@@ -237,12 +237,12 @@ def test_the_protocols_load_is_noted_in_one_line(
     """Whatever the path holds: an end of a line in it ends none in the log."""
     with caplog.at_level(logging.INFO, AUDIT):
         client.post("/v2/repository/models/colours/load")
-        client.post("/v2/repository/models/x%0aforged/load")
+        client.post("/v2/repository/models/x%e2%80%a8forged/load")
 
     messages = [record.getMessage() for record in caplog.records if record.name == AUDIT]
     assert messages == [
         "audit: key=ops action=load of=colours outcome=done client=127.0.0.1",
-        "audit: key=ops action=load of='x\\nforged' outcome=unknown-model client=127.0.0.1",
+        "audit: key=ops action=load of='x\\u2028forged' outcome=unknown-model client=127.0.0.1",
     ]
 
 
