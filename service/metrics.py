@@ -235,8 +235,12 @@ class Metrics(AnswerMetrics):
         self._shown = set(serving)
 
     def render(self) -> bytes:
-        """Write everything in Prometheus' text format."""
+        """Take the gauges anew, and write everything in Prometheus' text format."""
         self.refresh()
+        return self.text()
+
+    def text(self) -> bytes:
+        """Write what was counted and taken so far: tens of milliseconds, in any thread."""
         own = CollectorRegistry()
         own.register(ProcessCollector(self._processes()))
         return generate_latest(self._gathered()) + generate_latest(own)
