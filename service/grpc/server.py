@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
+from urllib.parse import unquote
 
 import grpc
 import msgspec
@@ -276,7 +277,7 @@ def _reason(reply: Reply) -> str:
 
 
 def _client(peer: str) -> tuple[str, int] | None:
-    """Read the caller's address: `ipv4:127.0.0.1:5000`, `ipv6:[::1]:5000`."""
-    _, _, address = peer.partition(":")
+    """Read the caller's address: `ipv4:127.0.0.1:5000`, `ipv6:%5B::1%5D:5000`."""
+    _, _, address = unquote(peer).partition(":")
     host, _, port = address.rpartition(":")
     return (host.strip("[]"), int(port)) if port.isdigit() else None

@@ -1,5 +1,6 @@
 """Keys and certificates hold for gRPC as they do for REST."""
 
+import logging
 import subprocess
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from benchmarks.servers import free_port
 from service.keys.file import add_key
 from service.keys.key import KeyScope, make_key
+from service.logs import AUDIT
 from tests.service.fakes import fake_repository
 from tests.service.models import fake_app_on, served
 
@@ -45,6 +47,33 @@ def test_a_call_needs_the_key_that_its_rest_form_needs(tmp_path: Path) -> None:
     assert codes[SHOP.text, "ModelInfer"] == "INVALID_ARGUMENT"  # let in, but without an image
     assert codes[SHOP.text, "ModelMetadata"] == "OK"
     assert codes[SHOP.text, "RepositoryModelLoad"] == "PERMISSION_DENIED"
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_the_audit_log_has_the_callers_address(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, host: str
+) -> None:
+    """Of IPv6, too, whose brackets grpcio escapes."""
+    fake_repository(tmp_path / "models")
+    add_key(tmp_path / "keys.json", SHOP.entry)
+    port = free_port()
+    app = fake_app_on(
+        tmp_path / "models", keys_file=tmp_path / "keys.json", grpc_port=port, host=host
+    )
+    method, message = "RepositoryModelLoad", pb.RepositoryModelLoadRequest(model_name="colours")
+    where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    with (
+        caplog.at_level(logging.INFO, AUDIT),
+        served(app),
+        grpc.insecure_channel(where) as channel,
+    ):
+        call = channel.unary_unary(f"/{server.SERVICE}/{method}")
+        metadata = [("authorization", f"Bearer {SHOP.text}")]
+        with pytest.raises(grpc.RpcError):
+            call(message.SerializeToString(), timeout=5, metadata=metadata)
+
+    (line,) = (record.getMessage() for record in caplog.records if record.name == AUDIT)
+    assert line.endswith(f"outcome=missing-scope client={host}")
 
 
 def test_with_a_certificate_the_port_speaks_tls(tmp_path: Path) -> None:
