@@ -21,6 +21,7 @@ from model.artifact.version import (
     UnknownVersionError,
     VersionId,
 )
+from model.artifact.version import ConflictError as OthersFirstError
 from service.errors import (
     ConflictError,
     ForbiddenError,
@@ -152,6 +153,9 @@ class Changes:
             raise NotFoundError("unknown-model", detail) from error
         except BrokenVersionError as error:
             raise ConflictError("version-refused", f"{of} was refused: {error}") from error
+        except OthersFirstError as error:
+            detail = without_place(str(error), self.repository.place)
+            raise ConflictError("changed-meanwhile", detail) from error
         except RepositoryError as error:
             log.error("%s", error)  # noqa: TRY400  what is wrong is in the text
             detail = "the model repository cannot be read or written; the service's log says why"

@@ -1,5 +1,6 @@
 """The admin endpoints, on a real repository behind a real server."""
 
+import asyncio
 import itertools
 import json
 import logging
@@ -11,9 +12,13 @@ from typing import Any
 
 import httpx
 import pytest
+from fastapi import Request
 
 from model.artifact.repository import ModelRepository
+from model.artifact.version import ConflictError as OthersFirstError
 from model.artifact.version import VersionId
+from service.errors import ConflictError
+from service.http.admin.changes import Changes
 from service.keys.file import add_key
 from service.keys.key import KeyScope, make_key
 from service.logs import AUDIT, JsonLines
@@ -189,6 +194,21 @@ def test_a_repository_that_cannot_be_read_is_our_fault(
     assert (answer.status_code, answer.json()["title"]) == (500, "Repository failed")
     assert str(repository.root) not in answer.text
     assert "active.json cannot be read" in caplog.text
+
+
+def test_who_is_never_first_may_try_again(repository: ModelRepository) -> None:
+    """Others who change the same file at once are no fault of ours, and nobody's for long."""
+
+    def fail() -> None:
+        message = f"{repository.place}/active.json is being changed by others; try again"
+        raise OthersFirstError(message)
+
+    async def change() -> None:
+        await Changes(repository).make(Request({"type": "http"}), "activate", "colours", fail)
+
+    with pytest.raises(ConflictError, match=r"^the repository/active.json is .*; try again") as it:
+        asyncio.run(change())
+    assert it.value.kind == "changed-meanwhile"
 
 
 @pytest.mark.parametrize(
