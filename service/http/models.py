@@ -10,6 +10,7 @@ from model.artifact.active import Active
 from model.artifact.repository import ModelRepository
 from model.artifact.version import RepositoryError, VersionId
 from service.http.openapi import ANYWHERE
+from service.http.published import published
 from service.http.schemas import Limits, ModelName, Models, TrialInfo, VersionInfo
 from service.predict.lanes import Lanes
 from service.predict.states import state_of
@@ -39,7 +40,7 @@ def models_router(
     @router.get("/models", response_model_exclude_none=True)
     async def models() -> Models:
         """List what the repository holds, what serves, and what is on trial."""
-        state, published = await asyncio.to_thread(_published, repository)
+        state, versions = await asyncio.to_thread(_published, repository)
         cold = _cold(state, lanes)
         return Models(
             serving=ModelName.of(lanes.active.id) if lanes.active else None,
@@ -53,7 +54,7 @@ def models_router(
                         "refused": watcher.refusals.reason(str(version)),
                     }
                 )
-                for version, info in published
+                for version, info in versions
             ],
             limits=fixed.limits,
             trials=_trials(state, trials),
@@ -65,12 +66,16 @@ def models_router(
 def _published(
     repository: ModelRepository,
 ) -> tuple[Active | None, list[tuple[VersionId, VersionInfo]]]:
-    """Read what is known of every version; it reads the disk."""
+    """Read what is known of every version; it reads the disk.
+
+    Raises:
+        NotReadyError: the versions cannot be listed.
+    """
     try:
         state = repository.state()
     except RepositoryError:
         state = None  # what serves goes on serving, and readiness says why
-    return state, [(each, _version(repository, each, state)) for each in repository.versions()]
+    return state, [(each, _version(repository, each, state)) for each in published(repository)]
 
 
 def _cold(state: Active | None, lanes: Lanes) -> Collection[VersionId]:

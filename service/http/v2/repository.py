@@ -1,11 +1,13 @@
 """The model repository in the protocol's words: an index, and what clients may not ask of it."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 
 from model.artifact.manifest import Manifest
 from model.artifact.repository import ModelRepository
 from model.artifact.version import RepositoryError, VersionId
-from service.errors import ConflictError, ForbiddenError, NotFoundError
+from service.errors import ConflictError, ForbiddenError, NotFoundError, NotReadyError
+from service.http.published import published
 from service.http.v2.schemas import IndexEntry
 
 READY, UNAVAILABLE = "READY", "UNAVAILABLE"
@@ -26,7 +28,7 @@ def index(
         refused: why versions were refused, by their names.
 
     Raises:
-        RepositoryError: the folder cannot be listed.
+        NotReadyError: the repository cannot be listed.
     """
 
     def entry(version: VersionId) -> IndexEntry:
@@ -38,7 +40,7 @@ def index(
             name=version.name, version=version.version, state=state, reason=trouble or ""
         )
 
-    return [entry(version) for version in repository.versions()]
+    return [entry(version) for version in published(repository)]
 
 
 def described(
@@ -53,15 +55,22 @@ def described(
 
     Raises:
         ConflictError: the manifest cannot be read.
+        NotReadyError: the repository cannot be listed.
     """
+    if loaded is not None:
+        with suppress(NotReadyError):
+            return _versions_beside(repository, version), loaded
+        return [version.version], loaded
+    beside = _versions_beside(repository, version)
     try:
-        there = {each.version for each in repository.versions() if each.name == version.name}
-        manifest = loaded or repository.manifest(version)
+        return beside, repository.manifest(version)
     except RepositoryError as error:
-        if loaded is None:
-            raise ConflictError("version-refused", f"{version} was refused: {error}") from error
-        there, manifest = set(), loaded
-    return sorted(there | {version.version}, key=int), manifest
+        raise ConflictError("version-refused", f"{version} was refused: {error}") from error
+
+
+def _versions_beside(repository: ModelRepository, version: VersionId) -> list[str]:
+    there = {each.version for each in published(repository) if each.name == version.name}
+    return sorted(there | {version.version}, key=int)
 
 
 def check_unload(repository: ModelRepository, name: str, *, is_loaded: bool) -> None:
@@ -70,8 +79,9 @@ def check_unload(repository: ModelRepository, name: str, *, is_loaded: bool) -> 
     Raises:
         NotFoundError: nothing of that name is published.
         ForbiddenError: the model is loaded.
+        NotReadyError: the repository cannot be listed.
     """
-    if name not in {each.name for each in repository.versions()}:
+    if name not in {each.name for each in published(repository)}:
         detail = f"no version of {name[:_LONGEST_NAME]!r} is published"
         raise NotFoundError("unknown-model", detail)
     if is_loaded:

@@ -222,11 +222,11 @@ def _statistics_router(served: Served) -> APIRouter:
 
 def _repository_router(served: Served) -> APIRouter:
     router = APIRouter(prefix=f"/{PREFIX}/repository")
-    errors: Responses = {status: _ERRORS[status] for status in (400, 404, 409)}
+    errors: Responses = {status: _ERRORS[status] for status in (400, 404, 409, 503)}
     forbidden: Responses = {403: {"model": Error, "description": HTTPStatus.FORBIDDEN.phrase}}
     repository = served.repository
 
-    @router.post("/index", responses={400: _ERRORS[400]})
+    @router.post("/index", responses={status: _ERRORS[status] for status in (400, 503)})
     async def repository_index(request: Request) -> list[IndexEntry]:
         """List what is published; with `ready`, only what answers."""
         wanted = _index_request(await _small_body(request))
