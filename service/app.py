@@ -194,6 +194,7 @@ def _grpc(app: App, settings: Settings) -> AbstractAsyncContextManager[None]:
         address=f"{host}:{settings.grpc_port}",
         max_message_bytes=settings.max_request_bytes,
         max_calls=settings.max_concurrent_requests,
+        max_bytes=settings.max_bytes_in_flight,
         grace_s=settings.shutdown_grace_s,
         is_shared=(settings.workers or 1) > 1,
         certificate=settings.ssl_certfile,

@@ -46,6 +46,8 @@ _TRAILING = ("x-request-id", "retry-after")
 # Made here, and not what a caller says of itself.
 _OWN = {"content-length", "content-type", "content-encoding", "inference-header-content-length"}
 _LONGEST_S = 86_400.0
+# Small messages, as most are, want many at once to fill a batch.
+_LEAST_CALLS = 64
 
 
 class Listening(NamedTuple):
@@ -55,6 +57,7 @@ class Listening(NamedTuple):
         address: host and port.
         max_message_bytes: of one call.
         max_calls: at once.
+        max_bytes: of all their messages, as far as 64 calls of the largest size allow it.
         grace_s: seconds in which calls in flight may end.
         is_shared: whether other processes of this service listen on the same port.
         certificate: PEM with the chain; None: without TLS.
@@ -64,10 +67,17 @@ class Listening(NamedTuple):
     address: str
     max_message_bytes: int
     max_calls: int
+    max_bytes: int
     grace_s: float
     is_shared: bool = False
     certificate: Path | None = None
     key: Path | None = None
+
+    @property
+    def calls_at_once(self) -> int:
+        """Say how many are taken: each is read whole before its key is looked at."""
+        of_largest = self.max_bytes // self.max_message_bytes
+        return min(self.max_calls, max(_LEAST_CALLS, of_largest))
 
 
 class Call(NamedTuple):
@@ -202,7 +212,7 @@ async def listening(app: ASGIApp, where: Listening) -> AsyncIterator[None]:
         RuntimeError: the port cannot be listened on.
     """
     server = grpc.aio.server(
-        maximum_concurrent_rpcs=where.max_calls,
+        maximum_concurrent_rpcs=where.calls_at_once,
         options=[
             ("grpc.max_receive_message_length", where.max_message_bytes),
             ("grpc.max_send_message_length", -1),
