@@ -55,6 +55,7 @@ class BoundedProtocol(HttpToolsProtocol):
     _arrived_at = 0.0
     _is_in_body = False
     _is_skipped = False
+    _is_ending = False
     _head_bytes = 0
     _dropped_bytes = 0
     _head_timer: asyncio.TimerHandle | None = None
@@ -92,7 +93,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser, within the limits of a head."""
-        if self.transport.is_closing():
+        if self.transport.is_closing() or self._is_ending:
             return
         if not self._is_in_body:
             self._head_bytes += len(data)
@@ -101,7 +102,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._head_bytes > MAX_HEAD_BYTES:
             detail = f"the head has over {MAX_HEAD_BYTES} bytes; send fewer or shorter headers"
             self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "head-too-large", detail)
-        elif self._head_bytes and self._head_timer is None:
+        elif self._head_bytes and self._head_timer is None and not self._is_in_hand():
             self._start_head_timer()
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -154,9 +155,12 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Go on to the next request; where this one was turned away, not at once."""
         is_refused = REFUSED in (self.cycle.scope.get("extensions") or {})
+        if self._is_ending and not self.pipeline:
+            self.transport.close()
         super().on_response_complete()
-        if self._is_in_body:
-            # Nobody reads the rest of the body, so nobody else would give it up.
+        if not self._is_in_hand() and (self._is_in_body or self._head_bytes):
+            # Nobody reads the rest of the body, so nobody else would give it up; or the next head
+            # began to come before the answer.
             self._start_head_timer()
         if not is_refused:
             self._pause_s = 0.0
@@ -183,6 +187,10 @@ class BoundedProtocol(HttpToolsProtocol):
             # Nobody reads the body that may still come, so nobody else would give it up.
             self._start_head_timer()
         return True
+
+    def _is_in_hand(self) -> bool:
+        """Tell whether a request that came is not answered yet."""
+        return self.cycle is not None and not self.cycle.response_complete
 
     def _is_answered(self) -> bool:
         """Tell whether the request in hand is answered, though its body may still come."""
@@ -215,10 +223,28 @@ class BoundedProtocol(HttpToolsProtocol):
         self._refuse(HTTPStatus.BAD_REQUEST, "malformed-request", msg)
 
     def _refuse(self, status: HTTPStatus, kind: str, detail: str) -> None:
-        """Answer without the application, and close."""
-        if self.transport.is_closing():
+        """Answer without the application, and close.
+
+        Where a request before is still in hand, or the answer has begun, callers would take this
+        for another answer than it is: then nothing is written, and what is in hand is answered.
+        """
+        if self.transport.is_closing() or self._is_ending:
             return
-        self._write(partial(problem, status, kind, detail), keep_alive=False)
+        if self.pipeline or (self._is_in_hand() and not self._is_in_body):
+            self._end_after_answers()
+        elif self._is_in_body and (self._is_skipped or self.cycle.response_started):
+            self.transport.close()
+        else:
+            self._write(partial(problem, status, kind, detail), keep_alive=False)
+
+    def _end_after_answers(self) -> None:
+        """Read nothing more; close once what came before is answered."""
+        self._is_ending = True
+        self.flow.pause_reading()
+        if self._is_in_body:
+            self.pipeline.popleft()  # the last that came: its body is no body
+        else:
+            self.cycle.keep_alive = False
 
     def _write(self, make: Callable[[], Response], *, keep_alive: bool) -> None:
         """Write an answer past the application."""
