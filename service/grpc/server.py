@@ -47,7 +47,7 @@ _TRAILING = ("x-request-id", "retry-after")
 _OWN = {"content-length", "content-type", "content-encoding", "inference-header-content-length"}
 _LONGEST_S = 86_400.0
 # Small messages, as most are, want many at once to fill a batch.
-_LEAST_CALLS = 64
+_LEAST_CALLS = 128
 
 
 class Listening(NamedTuple):
@@ -57,7 +57,7 @@ class Listening(NamedTuple):
         address: host and port.
         max_message_bytes: of one call.
         max_calls: at once.
-        max_bytes: of all their messages, as far as 64 calls of the largest size allow it.
+        max_bytes: of all their messages, as far as 128 calls of the largest size allow it.
         grace_s: seconds in which calls in flight may end.
         is_shared: whether other processes of this service listen on the same port.
         certificate: PEM with the chain; None: without TLS.

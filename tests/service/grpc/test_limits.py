@@ -21,7 +21,7 @@ MIB = 2**20
 @pytest.mark.parametrize(
     ("max_calls", "max_bytes", "message", "calls"),
     [
-        (4096, 512 * MIB, 32 * MIB, 64),
+        (4096, 512 * MIB, 32 * MIB, 128),
         (4096, 512 * MIB, MIB, 512),
         (4096, 2**50, 32 * MIB, 4096),
         (8, 512 * MIB, 32 * MIB, 8),
@@ -52,10 +52,10 @@ def test_calls_beyond_are_refused_at_once(tmp_path: Path) -> None:
     ):
         session.run = gate
         call = channel.unary_unary(f"/{server.SERVICE}/ModelInfer")
-        taken = [call.future(request, timeout=60) for _ in range(64)]
-        until_metric(http, "goodserve_queue_depth 64.0")
+        taken = [call.future(request, timeout=60) for _ in range(128)]
+        until_metric(http, "goodserve_queue_depth 128.0")
         beyond = {call.future(request, timeout=60).code() for _ in range(6)}
-        gate.let(64)
+        gate.let(128)
         answered = {each.code() for each in taken}
 
     assert beyond == {grpc.StatusCode.RESOURCE_EXHAUSTED}
