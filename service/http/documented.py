@@ -12,6 +12,7 @@ from service.http.body import Receive
 from service.http.endpoint import Endpoint, Scope, Send
 from service.http.examples import PIXEL
 from service.http.explain import PNG
+from service.http.head import MOST_DIGITS
 from service.http.openapi import ANYWHERE, Responses, problems
 from service.http.schemas import (
     ExplainOptions,
@@ -52,17 +53,17 @@ TIMEOUT_PARAMETER: dict[str, Any] = {
     "in": "header",
     "required": False,
     "description": "what cannot be run within so many milliseconds is refused with 504",
-    "schema": {"type": "integer", "minimum": 0},
+    "schema": {"type": "integer", "minimum": 0, "maximum": 10**MOST_DIGITS - 1},
 }
 # Where the path names neither a version nor a label.
 _VERSION_HEADER: dict[str, Any] = {
     "name": "X-Model-Version",
     "in": "header",
     "required": False,
-    "description": "a version or a label",
+    "description": "a version or a label; empty, it counts as left out",
     "schema": {
         "type": "string",
-        "pattern": f"^({VERSION_PATTERN.pattern}|{LABEL_PATTERN.pattern})$",
+        "pattern": f"^({VERSION_PATTERN.pattern}|{LABEL_PATTERN.pattern})?$",
     },
 }
 KEY_PARAMETER: dict[str, Any] = {

@@ -15,7 +15,7 @@ _LISTS = {_ACCEPT, _ENCODING}
 _PLAIN = {b"", b"identity"}
 _LONGEST_NAME = 20
 # Python itself refuses to read thousands, and a float holds no more.
-_MOST_DIGITS = 15
+MOST_DIGITS = 15
 
 
 class Head(NamedTuple):
@@ -64,7 +64,7 @@ def read_head(headers: Iterable[tuple[bytes, bytes]]) -> Head:
 
 def whole_number(value: bytes) -> int | None:
     """Read a number without a sign, of few digits; None: it is none."""
-    return int(value) if value.isdigit() and len(value) <= _MOST_DIGITS else None
+    return int(value) if value.isdigit() and len(value) <= MOST_DIGITS else None
 
 
 def _check_plain(encodings: bytes) -> None:
@@ -83,7 +83,7 @@ def _timeout_s(given: bytes | None) -> float | None:
     if milliseconds is None:
         detail = (
             "X-Request-Timeout-Ms must be a whole number of milliseconds, of at most "
-            f"{_MOST_DIGITS} digits"
+            f"{MOST_DIGITS} digits"
         )
         raise UnprocessableError("bad-timeout", detail)
     return milliseconds / 1000
