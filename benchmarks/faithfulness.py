@@ -162,7 +162,7 @@ def main() -> None:
     settings = run.settings()
     network = run.load_model().network.eval()
     test = load_dataset(settings.data, settings.run.seed).test
-    chosen = test.take(torch.arange(given.images))
+    chosen = test.first(given.images)
     rows = {
         name: measure(network, chosen.images, chosen.labels, way)
         for name, way in attributions(network).items()

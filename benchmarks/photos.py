@@ -5,7 +5,8 @@
 Everything runs on one thread, one after the other, and is judged once on the same test images. The
 plain CNN is what a tutorial would write: three convolutions with batch norm and pooling, the mean
 over positions, a linear layer, trained by backpropagation with Adam. CPU seconds are those of
-training alone, without reading the pictures.
+its steps alone, and of our whole command: reading, testing and the report too, though not of what
+other processes decode.
 """
 
 import argparse
