@@ -206,7 +206,7 @@ class Metrics(AnswerMetrics):
         self._sources = sources
 
     def refresh(self) -> None:
-        """Take the gauges anew; another process' `render` reads what was taken here last."""
+        """Take the gauges anew; another process' `text` reads what was taken here last."""
         super().refresh()
         self._depth.set(self._sources.depth())
         self._wait.set(self._sources.wait_s())
@@ -234,13 +234,11 @@ class Metrics(AnswerMetrics):
                 self._begin(version.name)
         self._shown = set(serving)
 
-    def render(self) -> bytes:
-        """Take the gauges anew, and write everything in Prometheus' text format."""
-        self.refresh()
-        return self.text()
-
     def text(self) -> bytes:
-        """Write what was counted and taken so far: tens of milliseconds, in any thread."""
+        """Write what was counted and what `refresh` took last, in Prometheus' text format.
+
+        It takes tens of milliseconds, in any thread.
+        """
         own = CollectorRegistry()
         own.register(ProcessCollector(self._processes()))
         return generate_latest(self._gathered()) + generate_latest(own)

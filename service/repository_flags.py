@@ -63,19 +63,17 @@ def repository_named(place: str, flag: str) -> ModelRepository:
 
 
 def _named(place: str | None) -> str | None:
-    """Give what the flag names, or else the environment; empty text is neither of them."""
+    """Give what the flag names, or else the environment, whose empty text the settings refuse."""
     if place is not None:
         return _checked(place, "--repository")
     settings = Settings()
-    if "repository" not in settings.model_fields_set:
-        return None
-    return _checked(settings.repository, "GOODSERVE_REPOSITORY")
+    return settings.repository if "repository" in settings.model_fields_set else None
 
 
-def _checked(place: str, source: str) -> str:
+def _checked(place: str, flag: str) -> str:
     """Refuse a name such as that of a variable which is not set: it would be the current folder."""
     if not place.strip():
-        message = f"{source} is empty; name a folder, or s3://BUCKET/PREFIX"
+        message = f"{flag} is empty; name a folder, or s3://BUCKET/PREFIX"
         raise RepositoryError(message)
     return place
 

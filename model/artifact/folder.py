@@ -27,9 +27,9 @@ from model.artifact.version import (
     ConflictError,
     NeededError,
     RepositoryError,
-    UnknownVersionError,
     VersionId,
     is_of_the_file,
+    not_there,
 )
 
 _STAGING, _REMOVED = ".staging-", ".removed-"
@@ -115,8 +115,7 @@ class FolderStorage:
         _sweep(parent)
         # The one who held the lock before may have deleted it; the tombstone then stays as it is.
         if not os.path.lexists(folder):
-            message = f"there is no version {version} in {self.place}"
-            raise UnknownVersionError(message)
+            raise not_there(version, self.place)
         if is_needed():  # nobody comes to need it while the lock is held
             message = f"{version} is needed"
             raise NeededError(message)

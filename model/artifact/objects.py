@@ -25,8 +25,8 @@ from model.artifact.version import (
     ConflictError,
     NeededError,
     RepositoryError,
-    UnknownVersionError,
     VersionId,
+    not_there,
 )
 
 CLAIMED = ".claimed-"
@@ -126,8 +126,7 @@ class ObjectStorage:
         try:
             manifest = self._bucket.read(folder + MANIFEST_FILE)
         except FileNotFoundError as error:
-            message = f"there is no version {version} in {self.place}"
-            raise UnknownVersionError(message) from error
+            raise not_there(version, self.place) from error
         tombstone = _tombstone(version)
         self._write_anew(tombstone, hashlib.sha256(manifest).hexdigest().encode())
         self._bucket.remove([folder + MANIFEST_FILE])

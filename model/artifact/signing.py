@@ -95,8 +95,9 @@ class TrustedKeys:
             signed = base64.b64decode(Signature.model_validate_json(content).ed25519, validate=True)
         except OSError as error:
             if not is_of_the_file(error):
-                message = f"{SIGNATURE_FILE} of {version} cannot be read just now"
-                message = f"{message} ({error.strerror})"
+                message = (
+                    f"{SIGNATURE_FILE} of {version} cannot be read just now ({error.strerror})"
+                )
                 raise RepositoryError(message) from error
             if error.errno == errno.ENOENT:
                 message = f"{version} is not signed; goodserve models sign does that"

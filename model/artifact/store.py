@@ -13,9 +13,9 @@ from model.artifact.storage import MANIFEST_FILE, MODEL_FILE, Storage
 from model.artifact.version import (
     BrokenVersionError,
     RepositoryError,
-    UnknownVersionError,
     VersionId,
     is_of_the_file,
+    not_there,
 )
 
 # Far above what golden pictures and a thousand classes need.
@@ -130,8 +130,7 @@ def _read(storage: Storage, wanted: VersionId, file: str, most: int | None = Non
     except OSError as error:
         # Not there from the beginning, or deleted while it was read.
         if error.errno == errno.ENOENT and storage.revision(str(wanted)) is None:
-            message = f"there is no version {wanted} in {storage.place}"
-            raise UnknownVersionError(message) from error
+            raise not_there(wanted, storage.place) from error
         if not is_of_the_file(error):
             # The version may be sound: the bucket does not answer, or the network's folder.
             message = f"{file} of {wanted} cannot be read just now ({error.strerror})"

@@ -9,7 +9,7 @@ from model.artifact.repository import ModelRepository
 from model.artifact.signing import sign_version
 from model.artifact.storage import writing
 from model.artifact.store import read_graphs
-from model.artifact.version import NeededError, UnknownVersionError, VersionId
+from model.artifact.version import NeededError, UnknownVersionError, VersionId, not_there
 
 
 def delete_version(repository: ModelRepository, version: VersionId) -> None:
@@ -25,8 +25,7 @@ def delete_version(repository: ModelRepository, version: VersionId) -> None:
     """
     storage = repository.storage
     if version not in repository.versions():
-        message = f"there is no version {version} in {repository.place}"
-        raise UnknownVersionError(message)
+        raise not_there(version, repository.place)
 
     def forgotten(state: Active | None) -> Active:
         assert state is not None  # noqa: S101  nothing is forgotten where nothing is known

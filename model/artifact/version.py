@@ -90,3 +90,8 @@ class VersionId:
     def __str__(self) -> str:
         """Write `name/version`."""
         return f"{self.name}/{self.version}"
+
+
+def not_there(version: VersionId, place: str) -> UnknownVersionError:
+    """Word that a repository does not hold a version."""
+    return UnknownVersionError(f"there is no version {version} in {place}")

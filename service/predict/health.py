@@ -2,17 +2,15 @@
 
 import asyncio
 import logging
-import time
 from collections.abc import Awaitable, Callable
 
 from service.predict.lanes import Lanes
+from service.standstill import stood_still
 
 log = logging.getLogger("goodserve")
 
 CHECK_INTERVAL_S = 0.1
 _PAUSE_AFTER_FAILURE_S = 1.0
-# A look that comes so late was not waited for: the process was stopped, as by `docker pause`.
-_STOOD_STILL_S = 5.0
 
 
 class Health:
@@ -41,9 +39,7 @@ class Health:
         while True:
             self._lanes.give_up_lost()
             self._on_check()
-            began = time.monotonic()
-            await asyncio.sleep(CHECK_INTERVAL_S)
-            if time.monotonic() - began > _STOOD_STILL_S:
+            if await stood_still(CHECK_INTERVAL_S):
                 self._lanes.forgive()
 
     async def keep_running(

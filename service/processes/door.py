@@ -35,8 +35,11 @@ def bound_socket(host: str, port: int) -> socket.socket:
     try:
         return _bound(host, port)
     except OSError as error:
-        message = f"cannot listen on {host}, port {port}: {error.strerror}; choose another"
-        raise ListenError(message) from error
+        raise _refused(host, port, error) from error
+
+
+def _refused(host: str, port: int, error: OSError) -> ListenError:
+    return ListenError(f"cannot listen on {host}, port {port}: {error.strerror}; choose another")
 
 
 def _bound(host: str, port: int) -> socket.socket:
@@ -65,8 +68,7 @@ def _listen(listener: socket.socket) -> None:
         listener.listen(_BACKLOG)
     except OSError as error:
         host, port = listener.getsockname()[:2]
-        message = f"cannot listen on {host}, port {port}: {error.strerror}; choose another"
-        raise ListenError(message) from error
+        raise _refused(host, port, error) from error
 
 
 def url_of(listener: socket.socket, scheme: str) -> str:

@@ -4,17 +4,15 @@ import asyncio
 import logging
 import signal
 import socket
-import time
 
 from service.processes.door import Door, ListenError
 from service.processes.process import ServerProcess, Target
 from service.processes.restarts import Restarts
+from service.standstill import stood_still
 
 log = logging.getLogger("goodserve")
 
 _LOOK_S = 1.0
-# A look that comes so late was not waited for: the supervisor itself stood still.
-_STOOD_STILL_S = 5.0
 # Over the grace itself: a process also closes its sessions, and Python ends.
 _AFTER_GRACE_S = 10.0
 
@@ -142,10 +140,7 @@ class Supervisor:
     async def _kill_the_hung(self) -> None:
         """Kill processes that say nothing: they are replaced like any other that ends."""
         while True:
-            began = time.monotonic()
-            await asyncio.sleep(_LOOK_S)
-            if time.monotonic() - began > _STOOD_STILL_S:
-                # All of us were stopped, as by `docker pause`: what they say comes only now.
+            if await stood_still(_LOOK_S):  # what they have to say comes only now
                 for process in self._processes:
                     process.forgive()
             for process in self._processes:

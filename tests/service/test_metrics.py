@@ -14,6 +14,12 @@ from tests.service.models import app_on, filled_repository, served
 from tests.trained import SmallModel
 
 
+def scraped(metrics: Metrics) -> str:
+    """Take the gauges anew, and give everything as Prometheus reads it."""
+    metrics.refresh()
+    return metrics.text().decode()
+
+
 def value(text: str, name: str) -> float:
     """Read one number."""
     found = re.search(rf"^{re.escape(name)} (\S+)$", text, re.MULTILINE)
@@ -49,7 +55,7 @@ def test_goodness_is_counted_by_version_and_by_layer(
 
 def series(metrics: Metrics) -> int:
     """Count the lines that a scrape has to keep."""
-    return sum(line.startswith(b"goodserve_") for line in metrics.render().splitlines())
+    return sum(line.startswith("goodserve_") for line in scraped(metrics).splitlines())
 
 
 def test_versions_after_the_first_share_a_label() -> None:
@@ -69,7 +75,7 @@ def test_versions_after_the_first_share_a_label() -> None:
         answer(number)
 
     assert series(metrics) == many
-    text = metrics.render().decode()
+    text = scraped(metrics)
     assert value(text, 'goodserve_top_goodness_count{name="other",version="other"}') == 167
     assert value(text, 'goodserve_top_goodness_count{name="colours",version="32"}') == 1
 
@@ -81,9 +87,7 @@ def test_layers_beyond_many_share_a_label() -> None:
 
     metrics.contributions(version, layers, [[1.0] * 100])
 
-    found = re.findall(
-        r"^goodserve_layer_contribution_count\{.*\}", metrics.render().decode(), re.MULTILINE
-    )
+    found = re.findall(r"^goodserve_layer_contribution_count\{.*\}", scraped(metrics), re.MULTILINE)
     assert len(found) == 33
 
 
@@ -96,7 +100,7 @@ def test_each_version_has_an_index_of_drift() -> None:
         metrics.familiarity(even, [number / 2])
         metrics.familiarity(low, [1.0])
 
-    text = metrics.render().decode()
+    text = scraped(metrics)
     assert value(text, 'goodserve_drift_index{name="even",version="1"}') < 0.05
     assert value(text, 'goodserve_drift_index{name="low",version="1"}') > 1
 
@@ -111,7 +115,7 @@ def test_latency_is_counted_by_outcome_and_model() -> None:
         metrics.request("ok", 0.002, f"model{number}")
     metrics.request("server_error", 3.0, "colours")
 
-    text, count = metrics.render().decode(), "goodserve_request_duration_seconds_count"
+    text, count = scraped(metrics), "goodserve_request_duration_seconds_count"
     assert value(text, f'{count}{{name="colours",outcome="server_error"}}') == 1
     assert value(text, f'{count}{{name="colours",outcome="deadline"}}') == 0
     assert value(text, f'{count}{{name="model0",outcome="ok"}}') == 1
@@ -129,9 +133,9 @@ def test_a_version_that_serves_is_shown_as_long_as_it_does() -> None:
         for n, v in (("colours", 1), ("letters", 2))
     ]
 
-    before = [value(metrics.render().decode(), name) for name in names]
+    before = [value(scraped(metrics), name) for name in names]
     serving.pop()
-    after = [value(metrics.render().decode(), name) for name in names]
+    after = [value(scraped(metrics), name) for name in names]
 
     assert (before, after) == ([1, 1], [1, 0])
 
@@ -142,9 +146,9 @@ def test_a_refused_version_is_shown_as_long_as_it_is_refused() -> None:
     metrics.watch(Sources(depth=lambda: 3, wait_s=lambda: 0.5, refused=lambda: refused))
     name = 'goodserve_refused_version{name="colours",reason="answers",version="2"}'
 
-    before = value(metrics.render().decode(), name)
+    before = value(scraped(metrics), name)
     refused.clear()
-    text = metrics.render().decode()
+    text = scraped(metrics)
 
     assert (before, value(text, name)) == (1, 0)
     assert value(text, "goodserve_queue_depth") == 3
@@ -153,7 +157,7 @@ def test_a_refused_version_is_shown_as_long_as_it_is_refused() -> None:
 
 def test_the_process_is_measured() -> None:
     """CPU, memory and files of this one, by the names that Prometheus' libraries have."""
-    text = Metrics().render().decode()
+    text = scraped(Metrics())
 
     # With that of the processes which the tests started and which have ended.
     cpu_s = sum(os.times()[:4])

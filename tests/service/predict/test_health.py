@@ -63,7 +63,7 @@ async def test_a_process_that_stood_still_takes_no_lane_for_hung(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Its first look after that gives what is in hand time anew."""
-    monkeypatch.setattr("service.predict.health._STOOD_STILL_S", 0.3)
+    monkeypatch.setattr("service.standstill._STOOD_STILL_S", 0.3)
     gate, lanes = Gate(), Lanes(10)
     lanes.install(open_lane(loaded(FakeSession(gate)), stall_timeout_s=60))
     lane = lanes.active
