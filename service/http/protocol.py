@@ -47,6 +47,8 @@ class BoundedProtocol(HttpToolsProtocol):
     """
 
     head_timeout_s: ClassVar[float] = 10.0
+    # When the process is to end, for what was sent before its caller could know.
+    last_request_s: ClassVar[float] = 0.5
     max_connections: ClassVar[int] = MAX_CONNECTIONS
 
     on_end: Callable[[], None] | None = None
@@ -56,6 +58,7 @@ class BoundedProtocol(HttpToolsProtocol):
     _is_in_body = False
     _is_skipped = False
     _is_ending = False
+    _is_last = False
     _head_bytes = 0
     _dropped_bytes = 0
     _head_timer: asyncio.TimerHandle | None = None
@@ -129,6 +132,8 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._is_skipped:
             return
         super().on_headers_complete()
+        if self._is_last:
+            self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
         """Keep a piece of the body, unless the request is refused: then drop it, up to a limit."""
@@ -167,6 +172,18 @@ class BoundedProtocol(HttpToolsProtocol):
         elif not self.transport.is_closing():
             self._pause()
 
+    def shutdown(self) -> None:
+        """Close after the request in hand, or after one that comes within a moment."""
+        self._is_last = True
+        if self._is_in_hand():
+            super().shutdown()
+        else:
+            self.loop.call_later(self.last_request_s, self._close_without_request)
+
+    def _close_without_request(self) -> None:
+        if not self._is_in_hand():
+            self.transport.close()
+
     def _turn_away(self) -> bool:
         """Refuse a request before a task is made for it, where the application says so.
 
@@ -179,7 +196,7 @@ class BoundedProtocol(HttpToolsProtocol):
         error = turn_away()
         if error is None:
             return False
-        keep_alive = self.parser.should_keep_alive()
+        keep_alive = self.parser.should_keep_alive() and not self._is_last
         self._write(partial(problem_of, error), keep_alive=keep_alive)
         if keep_alive:
             self._start_keep_alive_timer()

@@ -48,10 +48,10 @@ def fake_app_on(root: Path, *, session: FakeSession | None = None, **settings: A
 
 
 @contextmanager
-def served(
+def server_of(
     app: ASGIApp, protocol: type[BoundedProtocol] = BoundedProtocol
-) -> Iterator[httpx.Client]:
-    """Serve an application for real, on a free port, and give a client for it."""
+) -> Iterator[tuple[uvicorn.Server, int]]:
+    """Run a server of an application on a free port, and give both; wait for its end."""
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", http=protocol))
     thread = threading.Thread(target=server.run)
     thread.start()
@@ -59,12 +59,22 @@ def served(
         while not server.started:
             assert thread.is_alive()
             time.sleep(0.01)
-        port = server.servers[0].sockets[0].getsockname()[1]
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
-            yield client
+        yield server, server.servers[0].sockets[0].getsockname()[1]
     finally:
         server.should_exit = True
         thread.join()
+
+
+@contextmanager
+def served(
+    app: ASGIApp, protocol: type[BoundedProtocol] = BoundedProtocol
+) -> Iterator[httpx.Client]:
+    """Serve an application for real, on a free port, and give a client for it."""
+    with (
+        server_of(app, protocol) as (_, port),
+        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client,
+    ):
+        yield client
 
 
 def scores_alone(model: bytes, pixels: Pixels) -> Scores:

@@ -56,6 +56,18 @@ def wait_ready(fleet: Compose) -> None:
     raise AssertionError(fleet("logs", "proxy"))
 
 
+def test_a_new_volume_is_filled_once(fleet: Compose) -> None:
+    """By a container that ends before any replica starts; the engine would copy for each."""
+    (filled,) = fleet.containers("models")
+
+    assert filled["State"]["ExitCode"] == 0
+    for replica in fleet.containers():
+        (mount,) = replica["HostConfig"]["Mounts"]
+        assert mount["Target"] == "/models"
+        assert mount["VolumeOptions"]["NoCopy"]
+        assert replica["State"]["StartedAt"] > filled["State"]["FinishedAt"]
+
+
 @pytest.mark.parametrize("which", [0, 1])
 def test_a_killed_replica_loses_nothing(fleet: Compose, which: int) -> None:
     """SIGKILL: what was in its hands is asked of the other one; the engine starts it anew."""
