@@ -129,3 +129,13 @@ def test_the_images_are_those_of_the_compose_file() -> None:
 
     names = ("goodserve", "goodserve-train")
     assert images == {f"{name}:{version}" for name in names} | {f"goodserve:{version}-gpu"}
+
+
+def test_the_bucket_is_let_through() -> None:
+    """At the ports of Amazon's endpoint and of the one that the overlay shows."""
+    kustomization = ROOT / "docker" / "kubernetes" / "s3" / "kustomization.yaml"
+    (shown,) = re.findall(r"AWS_ENDPOINT_URL=(\S+)", kustomization.read_text())
+    rules = only("s3", "NetworkPolicy")["spec"]["egress"]
+    anywhere = {port["port"] for rule in rules if "to" not in rule for port in rule["ports"]}
+
+    assert {443, httpx.URL(shown).port} <= anywhere
