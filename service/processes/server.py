@@ -8,6 +8,7 @@ from typing import cast
 
 import uvicorn
 
+from service.draining import DrainingServer
 from service.http.protocol import BoundedProtocol
 from service.processes.channel import Channel
 from service.processes.start import APP, options
@@ -34,7 +35,7 @@ def serve_handed(end: socket.socket) -> None:
         raise
 
 
-class HandedServer(uvicorn.Server):
+class HandedServer(DrainingServer):
     """Listens nowhere: its connections come through a channel."""
 
     def __init__(self, config: uvicorn.Config, channel: Channel) -> None:
