@@ -124,7 +124,7 @@ class Supervisor:
 
     async def _stop(self) -> None:
         """Refuse new connections, and have every process end; kill those that do not in time."""
-        self._door.close()
+        await self._door.close()
         for process in self._processes:
             process.signal(signal.SIGTERM)
         try:
