@@ -1,11 +1,12 @@
 """What Prometheus may know of answers: how familiar, how good, how early, and of trials."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from model.artifact.version import VersionId
 from service.drift import Drift
+from service.gone_series import GONE
 
 LATENCY_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _PERCENTILE_BUCKETS = (1, 2, 5, 10, 25, 50, 75, 90, 100)
@@ -115,10 +116,18 @@ class AnswerMetrics:
         """Count images by whether a version on trial agrees with the active one."""
         self._trial_images.labels(*self._named(version), outcome).inc(count)
 
-    def refresh(self) -> None:
-        """Take the gauges anew; another process reads what was taken here last."""
+    def show_drift(self, loaded: Collection[VersionId] | None) -> None:
+        """Take the indices of drift anew; that of a version which is loaded no more ends.
+
+        Args:
+            loaded: the versions that are; None: all.
+        """
+        kept = {(OTHER, OTHER), *((each.name, each.version) for each in loaded or ())}
         for labels, drift in list(self._drifts.items()):
-            self._drift_index.labels(*labels).set(drift.index())
+            is_gone = loaded is not None and labels not in kept
+            self._drift_index.labels(*labels).set(GONE if is_gone else drift.index())
+            if is_gone:
+                del self._drifts[labels]
 
     def _named(self, version: VersionId) -> tuple[str, str]:
         """Give a version's labels; all versions after the first 32 share one."""

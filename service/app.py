@@ -18,6 +18,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
 from service.device import serving_device
+from service.draining import DRAIN
 from service.engine import Engine, Placement, build_engine
 from service.http.access import Gate, no_path
 from service.http.admin.router import admin_router
@@ -147,8 +148,8 @@ def create_app(
             await running.enter_async_context(engine.running(settings.poll_interval_s))
             if close_traces is not None:
                 running.push_async_callback(asyncio.to_thread, close_traces)
-            await running.enter_async_context(_grpc(app, settings))
-            yield {TURN_AWAY: predict.turn_away}
+            drain = await running.enter_async_context(_grpc(app, settings))
+            yield {TURN_AWAY: predict.turn_away, DRAIN: drain}
 
     framework = DocumentedAPI(
         title="goodserve",
@@ -183,8 +184,8 @@ def create_app(
     return app
 
 
-def _grpc(app: App, settings: Settings) -> AbstractAsyncContextManager[None]:
-    """Listen for gRPC too, where a port is set; grpcio is an extra."""
+def _grpc(app: App, settings: Settings) -> AbstractAsyncContextManager[Callable[[], object] | None]:
+    """Listen for gRPC too, where a port is set; grpcio is an extra. Give what begins its end."""
     if settings.grpc_port is None:
         return nullcontext()
     from service.grpc.server import Listening, listening  # noqa: PLC0415  an extra

@@ -158,7 +158,13 @@ def build_engine(
     on_demand = OnDemand(repository, lanes, watcher)
     refused = partial(refused_labels, watcher.refusals)
     metrics.watch(
-        Sources(lambda: lanes.depth, lanes.expected_wait_s, refused, lambda: lanes.serving)
+        Sources(
+            depth=lambda: lanes.depth,
+            wait_s=lanes.expected_wait_s,
+            refused=refused,
+            serving=lambda: lanes.serving,
+            loaded=lambda: [lane.id for lane in lanes.all],
+        )
     )
     health = Health(lanes, metrics.refresh)
     predictor = Predictor(lanes, on_demand, trials)

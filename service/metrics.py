@@ -20,6 +20,7 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 from model.artifact.version import VersionId
 from service.answer_metrics import BY_VERSION, LATENCY_BUCKETS_S, OTHER, AnswerMetrics
 from service.errors import ClientError, DeadlineError, TryLaterError
+from service.gone_series import GONE, WithoutGone
 from service.process_metrics import ProcessCollector
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -49,12 +50,14 @@ class Sources(NamedTuple):
         wait_s: seconds that an image would wait which came now.
         refused: the versions that do not serve.
         serving: the versions that answer for their models.
+        loaded: the versions of which there is a lane; None: all that were ever.
     """
 
     depth: Callable[[], int] = lambda: 0
     wait_s: Callable[[], float] = lambda: 0.0
     refused: Callable[[], Iterable[Refused]] = tuple
     serving: Callable[[], Collection[VersionId]] = tuple
+    loaded: Callable[[], Collection[VersionId] | None] = lambda: None
 
 
 class Metrics(AnswerMetrics):
@@ -207,14 +210,14 @@ class Metrics(AnswerMetrics):
 
     def refresh(self) -> None:
         """Take the gauges anew; another process' `text` reads what was taken here last."""
-        super().refresh()
+        self.show_drift(self._sources.loaded())
         self._depth.set(self._sources.depth())
         self._wait.set(self._sources.wait_s())
         self._show_serving(self._sources.serving())
         refused = set(self._sources.refused())
         if refused != self._shown_refused:
             for each in self._shown_refused - refused:
-                self._refused.labels(*each).set(0)
+                self._refused.labels(*each).set(GONE)
             for each in refused:
                 self._refused.labels(*each).set(1)
             self._shown_refused = refused
@@ -227,7 +230,7 @@ class Metrics(AnswerMetrics):
     def _show_serving(self, serving: Collection[VersionId]) -> None:
         """Say which versions answer for their models; those of before do not any more."""
         for version in self._shown - set(serving):
-            self._active.labels(version.name, version.version).set(0)
+            self._active.labels(version.name, version.version).set(GONE)
         for version in serving:
             self._active.labels(version.name, version.version).set(1)
             if version.name not in self._names:
@@ -241,7 +244,7 @@ class Metrics(AnswerMetrics):
         """
         own = CollectorRegistry()
         own.register(ProcessCollector(self._processes()))
-        return generate_latest(self._gathered()) + generate_latest(own)
+        return generate_latest(WithoutGone(self._gathered())) + generate_latest(own)
 
     def _processes(self) -> list[int]:
         """List the service's processes, the one that started the others first."""

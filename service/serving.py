@@ -18,6 +18,7 @@ import uvicorn
 from model.artifact.place import absolute
 from model.artifact.runtime import Device, has_cuda
 from service.device import serving_device
+from service.draining import DrainingServer
 from service.keys.live import live_keys
 from service.layout import available_cores, lay_out, limits_of_each
 from service.logs import configure_logging
@@ -72,7 +73,8 @@ def serve(settings: Settings) -> None:
         with _admin_port(settings):
             if layout.processes == 1:
                 _check_free(settings)
-                uvicorn.run(APP, host=settings.host, port=settings.port, **options(settings))
+                told = options(settings) | {"host": settings.host, "port": settings.port}
+                DrainingServer(uvicorn.Config(APP, **told)).run()
             else:
                 asyncio.run(_by_several(settings, layout.processes))
 

@@ -1,10 +1,12 @@
 """The gRPC server: a call in, a request to the application, its answer or a status out."""
 
+import asyncio
 import contextlib
 import logging
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from functools import cache
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
@@ -203,8 +205,8 @@ METHODS: Mapping[str, tuple[type[Message], Handler]] = {
 
 
 @asynccontextmanager
-async def listening(app: ASGIApp, where: Listening) -> AsyncIterator[None]:
-    """Answer calls by an application while the block lasts; then let those in flight end.
+async def listening(app: ASGIApp, where: Listening) -> AsyncIterator[Callable[[], object]]:
+    """Answer calls by an application until the block ends, or what it gives is called; then drain.
 
     Where several processes listen on one port, the system hands connections to them by chance.
 
@@ -228,10 +230,15 @@ async def listening(app: ASGIApp, where: Listening) -> AsyncIterator[None]:
         server.add_secure_port(where.address, grpc.ssl_server_credentials([pair]))
     await server.start()
     log.info("gRPC on %s", where.address)
+
+    @cache
+    def drain() -> asyncio.Task[None]:
+        return asyncio.create_task(server.stop(where.grace_s))
+
     try:
-        yield
+        yield drain
     finally:
-        await server.stop(where.grace_s)
+        await drain()
 
 
 def _handler(app: ASGIApp, kind: type[Message], handle: Handler) -> Any:  # noqa: ANN401  grpc's

@@ -122,8 +122,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if is_too_long or self.transport.is_closing():
             self._head_bytes = MAX_HEAD_BYTES + 1
             return
-        # In place: the scope has the same list.
-        self.headers[:] = [(name, value.strip(_BLANKS)) for name, value in self.headers]
+        self.headers[:] = [(n, v.strip(_BLANKS)) for n, v in self.headers]  # the scope's list, too
         self._head_bytes = self._dropped_bytes = 0
         self._is_in_body = True
         if self._pause_s:

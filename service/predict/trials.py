@@ -16,6 +16,7 @@ from model.artifact.version import RepositoryError, VersionId
 from service.errors import OurFaultError, ServiceError
 from service.predict.lanes import Lanes, Wanted
 from service.predict.trial import Ran, Tally, Trial, is_drawn, labels_of, verdict
+from service.timeline import TIMELINE
 
 log = logging.getLogger("goodserve")
 
@@ -140,6 +141,8 @@ class Trials:
 
     async def _compare(self, trial: Trial, ran: Ran[None], by: Wanted) -> None:
         started, images = time.perf_counter(), ran.images
+        # The task began with the caller's, whose trace would name this version and hold this run.
+        TIMELINE.set(None)
         try:
             lane = self._lanes.lease(len(images), wanted=by)
             try:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 import uvicorn
 
+from service.draining import DrainingServer
 from service.processes.door import url_of
 from service.processes.supervisor import StartError
 
@@ -31,7 +32,7 @@ def served_aside(
     Raises:
         StartError: the application does not start.
     """
-    server = uvicorn.Server(config)
+    server = DrainingServer(config)
     # A daemon: an interpreter that ends for another reason must not wait for it.
     thread = threading.Thread(target=server.run, args=([listener],), name=what, daemon=True)
     thread.start()

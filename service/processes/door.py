@@ -11,6 +11,8 @@ import logging
 import socket
 from collections import deque
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from typing import ClassVar
 
 from service.processes.process import ServerProcess
 
@@ -87,6 +89,9 @@ def by_need(processes: Iterable[ServerProcess]) -> list[ServerProcess]:
 class Door:
     """Open while some process can take connections; otherwise they wait in the kernel's queue."""
 
+    # At the end, for processes that have many connections on the way to take them.
+    closing_s: ClassVar[float] = 3.0
+
     def __init__(
         self, listener: socket.socket, processes: Sequence[ServerProcess], scheme: str = "http"
     ) -> None:
@@ -97,6 +102,7 @@ class Door:
         self._returned: deque[socket.socket] = deque()
         self._is_open = False
         self._is_listening = False
+        self._is_closing = False
         self._is_closed = False
         self._later: asyncio.TimerHandle | None = None
 
@@ -106,7 +112,7 @@ class Door:
         Raises:
             ListenError: another one listens there by now.
         """
-        if self._is_closed:  # a process that became ready while all are told to end
+        if self._is_closing:  # a process that became ready while all are told to end
             return
         if not self._is_listening:
             _listen(self._listener)
@@ -125,14 +131,30 @@ class Door:
         elif self._is_open:
             self._admit()
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Accept no more: new connections are refused; those that wait already are handed out."""
-        if self._is_open:
-            self._admit()
-        self._is_closed = True
+        self._is_closing = True
         self._stop()
+        if self._is_listening:
+            self._take_in()
         self._listener.close()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self.closing_s):
+                while self._returned and any(process.is_ready for process in self._processes):
+                    self._admit()
+                    await asyncio.sleep(_FULL_PAUSE_S)
+        self._is_closed = True
         self._drop()
+
+    def _take_in(self) -> None:
+        """Accept what waits in the kernel's queue: no more than it holds, for more may come."""
+        for _ in range(_BACKLOG + 1):
+            try:
+                self._returned.append(self._listener.accept()[0])
+            except ConnectionAbortedError:
+                continue
+            except OSError:  # none waits any more, or no file may be opened
+                return
 
     def _drop(self) -> None:
         while self._returned:
@@ -153,8 +175,8 @@ class Door:
 
     def _next(self) -> socket.socket | None:
         """Take a connection that was returned, or a new one; None where none waits."""
-        if self._returned:
-            return self._returned.popleft()
+        if self._returned or self._is_closing:
+            return self._returned.popleft() if self._returned else None
         try:
             return self._listener.accept()[0]
         except (BlockingIOError, ConnectionAbortedError):

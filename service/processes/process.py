@@ -10,7 +10,8 @@ from collections.abc import Callable
 
 from service.processes.channel import CLOSED, FAILED, READY, TAKEN
 
-Target = Callable[[socket.socket], None]
+# Is given the process' end of the channel, and its place among the processes.
+Target = Callable[[socket.socket, int], None]
 
 _HEARD_AT_ONCE = 65536
 _MOST_ON_THE_WAY = 64
@@ -24,9 +25,12 @@ _spawn = multiprocessing.get_context("spawn")
 class ServerProcess:
     """A process that was started, the connections it holds, and what it has said."""
 
-    def __init__(self, target: Target, clock: Callable[[], float] = time.monotonic) -> None:
-        """Start it: `target` is called there, with the process' end of the channel."""
+    def __init__(
+        self, target: Target, place: int = 0, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Start it: `target` is called there, in a place that no other process has."""
         self._clock = clock
+        self.place = place
         self.channel, theirs = socket.socketpair()
         self.channel.settimeout(0)
         self.is_ready = False
@@ -35,7 +39,7 @@ class ServerProcess:
         self._on_the_way: deque[socket.socket] = deque()
         self._why = b""
         self._heard_at = clock()
-        self._process = _spawn.Process(target=target, args=(theirs,))
+        self._process = _spawn.Process(target=target, args=(theirs, place))
         with theirs:
             self._process.start()
 

@@ -8,17 +8,20 @@ from typing import cast
 
 import uvicorn
 
+from service.draining import DrainingServer
 from service.http.protocol import BoundedProtocol
 from service.processes.channel import Channel
 from service.processes.start import APP, options
 from service.settings import Settings
+from service.shared_counts import count_in_place
 
 # As long as a head may take: before it, nothing of ours counts the connection.
 HANDSHAKE_TIMEOUT_S = BoundedProtocol.head_timeout_s
 
 
-def serve_handed(end: socket.socket) -> None:
+def serve_handed(end: socket.socket, place: int) -> None:
     """Serve what comes through the channel until SIGTERM, or until the supervisor is gone."""
+    count_in_place(place)
     channel = Channel(end)
     server = HandedServer(uvicorn.Config(APP, **options(Settings())), channel)
     errors = _LastErrors()
@@ -34,7 +37,7 @@ def serve_handed(end: socket.socket) -> None:
         raise
 
 
-class HandedServer(uvicorn.Server):
+class HandedServer(DrainingServer):
     """Listens nowhere: its connections come through a channel."""
 
     def __init__(self, config: uvicorn.Config, channel: Channel) -> None:

@@ -29,10 +29,11 @@ def options(settings: Settings) -> dict[str, Any]:
     }
 
 
-def serve_handed(end: socket.socket) -> None:
+def serve_handed(end: socket.socket, place: int) -> None:
     """Serve what comes through a channel, as `service.processes.server` does.
 
     Args:
         end: of the channel, as the process has it.
+        place: of the process; one that replaces it gets the same.
     """
-    import_module("service.processes.server").serve_handed(end)
+    import_module("service.processes.server").serve_handed(end, place)

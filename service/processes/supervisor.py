@@ -36,7 +36,7 @@ class Supervisor:
 
         Args:
             listener: bound, not listening.
-            target: what each process runs; it gets its end of the channel.
+            target: what each process runs; it gets its end of the channel and its place.
             processes: how many.
             grace_s: seconds that a process may take to end after SIGTERM.
             scheme: of the address that is logged.
@@ -74,7 +74,8 @@ class Supervisor:
         """Start one process, unless the end has come."""
         if self._end.is_set():
             return
-        process = ServerProcess(self._target)
+        taken = {process.place for process in self._processes}
+        process = ServerProcess(self._target, min(set(range(self._count)) - taken))
         self._processes.append(process)
         loop = asyncio.get_running_loop()
         loop.add_reader(process.channel, self._hear, process)
@@ -124,7 +125,7 @@ class Supervisor:
 
     async def _stop(self) -> None:
         """Refuse new connections, and have every process end; kill those that do not in time."""
-        self._door.close()
+        await self._door.close()
         for process in self._processes:
             process.signal(signal.SIGTERM)
         try:

@@ -161,6 +161,23 @@ def test_a_process_that_is_told_to_end_alone_loses_nothing(server: Server) -> No
     assert second in workers_of(server.process.pid)
 
 
+def test_a_process_goes_on_with_the_counts_of_the_one_it_replaces(server: Server) -> None:
+    """What a killed one counted is in /metrics, and its files are not left beside others."""
+    httpx.post(f"{server.url}/predict", content=PICTURE, timeout=60).raise_for_status()
+    both = workers_of(server.process.pid)
+    folder = Path(psutil.Process(both[0]).environ()["PROMETHEUS_MULTIPROC_DIR"])
+    before = {path.name for path in folder.glob("[ch]*.db")}
+
+    for process in both:
+        os.kill(process, signal.SIGKILL)
+    until(lambda: not {*both} & {*workers_of(server.process.pid)}, seconds=60)
+    until_all_serve(server.process.pid, port_of(server))
+
+    assert {path.name for path in folder.glob("[ch]*.db")} == before
+    metrics = httpx.get(f"{server.url}/metrics", timeout=60).text
+    assert 'goodserve_requests_total{outcome="ok"} 1.0' in metrics
+
+
 def test_processes_end_with_their_supervisor(server: Server) -> None:
     """Killed, it cannot tell them; they notice, and the port is free again."""
     processes = [psutil.Process(pid) for pid in workers_of(server.process.pid)]

@@ -18,6 +18,7 @@ from model.artifact.outputs import Scores
 from model.artifact.repository import ModelRepository
 from model.artifact.version import VersionId
 from service.app import App, create_app
+from service.draining import DrainingServer
 from service.http.protocol import BoundedProtocol
 from service.settings import Settings
 from tests.service.fakes import FakeSession
@@ -52,7 +53,7 @@ def server_of(
     app: ASGIApp, protocol: type[BoundedProtocol] = BoundedProtocol
 ) -> Iterator[tuple[uvicorn.Server, int]]:
     """Run a server of an application on a free port, and give both; wait for its end."""
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", http=protocol))
+    server = DrainingServer(uvicorn.Config(app, port=0, log_level="warning", http=protocol))
     thread = threading.Thread(target=server.run)
     thread.start()
     try:

@@ -9,6 +9,8 @@ from service.http.endpoint import Scope
 from service.http.head import whole_number
 
 JSON_LENGTH_HEADER = b"inference-header-content-length"
+# More than any request needs, which has one input of four axes and each output once.
+MOST_INPUTS, MOST_OUTPUTS, MOST_AXES = 4, 16, 8
 
 
 # The parameters that something here reads, each as it came; of others nothing is built.
@@ -33,7 +35,9 @@ class InputTensor(msgspec.Struct):
     """One input: its data here, or behind the JSON part where `binary_data_size` is given."""
 
     name: str
-    shape: list[Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]]
+    shape: Annotated[
+        list[Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]], msgspec.Meta(max_length=MOST_AXES)
+    ]
     datatype: str
     parameters: Parameters | None = None
     # Decoded by `inputs`, which knows the datatype and, by the model, how much there may be.
@@ -50,10 +54,10 @@ class OutputAsked(msgspec.Struct):
 class InferRequest(msgspec.Struct):
     """The JSON part; fields and parameters that are unknown are ignored, as the protocol has it."""
 
-    inputs: list[InputTensor]
+    inputs: Annotated[list[InputTensor], msgspec.Meta(max_length=MOST_INPUTS)]
     id: str | None = None
     parameters: Parameters | None = None
-    outputs: list[OutputAsked] | None = None
+    outputs: Annotated[list[OutputAsked], msgspec.Meta(max_length=MOST_OUTPUTS)] | None = None
 
 
 class Parsed(NamedTuple):
@@ -68,6 +72,24 @@ class Parsed(NamedTuple):
     tail: memoryview
 
 
+def _few(name: str, most: int, element: type) -> Any:  # noqa: ANN401  a type
+    """Make the type of an array that is refused at its first surplus element.
+
+    `max_length` is looked at once all of them are built, and there may be millions.
+    """
+    fields = [(f"element{place}", element, None) for place in range(most)]
+    return msgspec.defstruct(name, fields, array_like=True, forbid_unknown_fields=True)
+
+
+def _counted() -> Any:  # noqa: ANN401  a type
+    """Make the type of a request that is only counted: of its elements nothing is built."""
+    tensor = msgspec.defstruct("Input", [("shape", _few("Shape", MOST_AXES, msgspec.Raw), None)])
+    inputs = _few("Inputs", MOST_INPUTS, tensor)
+    outputs = _few("Outputs", MOST_OUTPUTS, msgspec.Raw) | None
+    return msgspec.defstruct("Request", [("inputs", inputs, None), ("outputs", outputs, None)])
+
+
+_COUNTED = msgspec.json.Decoder(_counted())
 _JSON = msgspec.json.Decoder(InferRequest)
 _MOST = 2**63
 _BUILT_OF_MANY = {b"[": "list", b"{": "dict"}
@@ -106,6 +128,7 @@ def parse(data: bytes, length: int | None) -> Parsed:
         detail = f"Inference-Header-Content-Length is {length}, the body has {len(data)} bytes"
         raise BadRequestError("bad-json-length", detail)
     try:
+        _check_few(whole[:length])
         request = _JSON.decode(whole[:length])
     except msgspec.ValidationError as error:
         raise UnprocessableError("bad-field", str(error)) from error
@@ -113,6 +136,15 @@ def parse(data: bytes, length: int | None) -> Parsed:
         detail = f"the JSON part is not JSON: {error}"
         raise BadRequestError("malformed-json", detail) from error
     return Parsed(request, whole[length:] if length is not None else whole[:0])
+
+
+def _check_few(json: memoryview) -> None:
+    """Refuse a request with more parts than any needs, before they are built."""
+    try:
+        _COUNTED.decode(json)
+    except msgspec.ValidationError as error:
+        most = f"{MOST_INPUTS} inputs of {MOST_AXES} axes and {MOST_OUTPUTS} outputs"
+        raise UnprocessableError("bad-field", f"{error}; there may be {most} at most") from error
 
 
 def parameter(given: Parameters | None, name: str, kind: type, default: Any) -> Any:  # noqa: ANN401

@@ -1,12 +1,23 @@
 """The one place where several processes' connections come in."""
 
 import socket
-from typing import cast
+from contextlib import ExitStack
+from typing import ClassVar, cast
 
 import pytest
 
 from service.processes.door import Door, bound_socket
 from service.processes.process import ServerProcess
+
+_PATIENCE_S = 60
+# More than are handed out between two looks at what processes have said.
+_MANY = 200
+
+
+class Patient(Door):
+    """Waits at the end for as long as a test may take."""
+
+    closing_s: ClassVar[float] = _PATIENCE_S
 
 
 @pytest.mark.anyio
@@ -17,11 +28,11 @@ async def test_a_closed_door_stays_closed() -> None:
     door.open()
     port = listener.getsockname()[1]
 
-    door.close()
+    await door.close()
     door.open()
 
     with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(("127.0.0.1", port), timeout=5)
+        socket.create_connection(("127.0.0.1", port), timeout=_PATIENCE_S)
 
 
 @pytest.mark.anyio
@@ -29,24 +40,64 @@ async def test_who_waits_when_the_door_closes_is_let_in() -> None:
     """A connection that the kernel had accepted before the end is handed out, not reset."""
     taker = _Taker()
     listener = bound_socket("127.0.0.1", 0)
-    door = Door(listener, cast("list[ServerProcess]", [taker]))
+    door = Patient(listener, cast("list[ServerProcess]", [taker]))
     door.open()
-    with socket.create_connection(listener.getsockname(), timeout=5) as waiting:
-        door.close()
+    with ExitStack() as stack:
+        waiting = [_connected(stack, listener) for _ in range(_MANY)]
+        await door.close()
+
+        assert taker.given == [each.getsockname() for each in waiting]
+
+
+@pytest.mark.anyio
+async def test_who_waits_while_all_are_full_is_let_in() -> None:
+    """A door that is shut for a moment when the end comes waits until there is room."""
+    taker = _Taker(full_times=3)
+    listener = bound_socket("127.0.0.1", 0)
+    door = Patient(listener, cast("list[ServerProcess]", [taker]))
+    door.open()
+    with ExitStack() as stack:
+        waiting = _connected(stack, listener)
+        await door.close()
 
         assert taker.given == [waiting.getsockname()]
 
 
+@pytest.mark.anyio
+async def test_who_waits_when_no_process_is_left_is_hung_up() -> None:
+    """The end is held up by nobody who cannot be served."""
+    gone = _Taker()
+    listener = bound_socket("127.0.0.1", 0)
+    door = Patient(listener, cast("list[ServerProcess]", [gone]))
+    door.open()
+    gone.is_ready = False
+    with ExitStack() as stack:
+        waiting = _connected(stack, listener)
+        await door.close()
+
+        assert waiting.recv(1) == b""
+    assert gone.given == []
+
+
+def _connected(stack: ExitStack, listener: socket.socket) -> socket.socket:
+    """Open a connection, which waits in the kernel's queue."""
+    address = listener.getsockname()
+    return stack.enter_context(socket.create_connection(address, timeout=_PATIENCE_S))
+
+
 class _Taker:
-    """A process that takes every connection, without being one."""
+    """A process that takes every connection, without being one; at first it may have no room."""
 
     connections = 0
 
-    def __init__(self) -> None:
+    def __init__(self, full_times: int = 0) -> None:
         self.given: list[object] = []
+        self.is_ready = True
+        self._full_times = full_times
 
     def can_take(self) -> bool:
-        return True
+        self._full_times -= 1
+        return self.is_ready and self._full_times < 0
 
     def give(self, connection: socket.socket) -> bool:
         self.given.append(connection.getpeername())
@@ -60,10 +111,10 @@ async def test_what_comes_back_after_the_end_is_hung_up() -> None:
     ours, theirs = socket.socketpair()
     door = Door(bound_socket("127.0.0.1", 0), [])
     door.open()
-    door.close()
+    await door.close()
 
     door.take_back([ours])
 
-    theirs.settimeout(5)
+    theirs.settimeout(_PATIENCE_S)
     assert theirs.recv(1) == b""
     theirs.close()

@@ -23,7 +23,7 @@ class Clock:
 @contextmanager
 def started(target: Target, clock: Clock) -> Iterator[ServerProcess]:
     """Start a process, and wait for its first words."""
-    process = ServerProcess(target, clock)
+    process = ServerProcess(target, clock=clock)
     try:
         assert select.select([process.channel], [], [], 30)[0]
         process.hear()

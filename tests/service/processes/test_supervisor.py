@@ -39,6 +39,21 @@ def test_processes_that_cannot_start_are_given_up(
     assert all(why in record.getMessage() for record in caplog.records)
 
 
+def test_whoever_replaces_a_process_has_its_place(caplog: pytest.LogCaptureFixture) -> None:
+    """Two processes that end again and again have two places."""
+
+    async def serve() -> None:
+        listener = bound_socket("127.0.0.1", 0)
+        await Supervisor(listener, targets.say_place, 2, grace_s=1).run()
+
+    with caplog.at_level(logging.ERROR, "goodserve"), pytest.raises(StartError):
+        asyncio.run(serve())
+
+    places = [record.getMessage().partition("place ")[2][0] for record in caplog.records]
+    assert len(places) == 7
+    assert set(places) <= {"0", "1"}
+
+
 def test_an_address_that_is_taken_is_told() -> None:
     """Which, and what to do."""
     with socket.create_server(("127.0.0.1", 0)) as other:

@@ -39,11 +39,29 @@ def test_nothing_is_built_of_parameters(parameters: bytes) -> None:
     assert built_bytes(b'{"inputs":[],"parameters":%b}' % parameters) < 10_000
 
 
-def test_little_is_built_of_outputs_without_parameters() -> None:
-    """A list of what nobody has is refused later, and costs no more than such a list must."""
-    outputs = b",".join([b'{"name":"","parameters":{}}'] * 10_000)
+@pytest.mark.parametrize(
+    ("before", "element", "after", "most"),
+    [
+        (b'{"inputs":[', b'{"name":"","shape":[],"datatype":""}', b"]}", 4),
+        (b'{"inputs":[],"outputs":[', b'{"name":"","parameters":{}}', b"]}", 16),
+        (b'{"inputs":[{"name":"","datatype":"","shape":[', b"0", b"]}]}", 8),
+    ],
+    ids=["inputs", "outputs", "shape"],
+)
+def test_nothing_is_built_of_what_is_too_many(
+    before: bytes, element: bytes, after: bytes, most: int
+) -> None:
+    """A list that goes on for ever is refused at the first surplus element."""
+    body = before + b",".join([element] * 100_000) + after
+    tracemalloc.start()
+    try:
+        with pytest.raises(UnprocessableError, match=f"of at most length {most}; there may be 4"):
+            parse(body, None)
+        built = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
 
-    assert built_bytes(b'{"inputs":[],"outputs":[%b]}' % outputs) < 10 * len(outputs)
+    assert built < 50_000
 
 
 def test_the_description_has_no_references() -> None:
