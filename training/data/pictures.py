@@ -18,7 +18,8 @@ from training.data.decode import (
     decode,
     decode_in_processes,
 )
-from training.data.listing import Listing, Purpose, key_of, shortened
+from training.data.listing import Listing, key_of, shortened
+from training.data.picture import Purpose
 from training.data.split import stratified
 from training.errors import DataError
 from training.settings.data import DataOptions
@@ -72,9 +73,10 @@ def read_pictures(listing: Listing, options: DataOptions, seed: int, say: Say) -
 
 def _decoded(listing: Listing, options: DataOptions, say: Say) -> Decoded:
     """Decode what is small here, and the rest in processes and into a cache."""
-    size, stamps = options.image_size or _SIDE, listing.stamps()
+    size = options.image_size or _SIDE
     paths = [listing.root / picture.path for picture in listing.pictures]
-    is_small = len(paths) <= _SMALL_COUNT and sum(length for length, _ in stamps) <= _SMALL_BYTES
+    size_bytes = sum(stamp.size_bytes for stamp in listing.stamps)
+    is_small = len(paths) <= _SMALL_COUNT and size_bytes <= _SMALL_BYTES
     if is_small and options.cache is None:
         return decode(paths, size)
     folder = options.cache or default_cache()
@@ -87,7 +89,7 @@ def _decoded(listing: Listing, options: DataOptions, say: Say) -> Decoded:
             told = _telling(len(paths), say)
             yield from decode_in_processes(paths, size, available_cores(), told)
 
-    key = key_of(listing, stamps, size, DECODE_VERSION)
+    key = key_of(listing, size, DECODE_VERSION)
     return cached(folder, key, (len(paths), size, size, 3), parts)
 
 

@@ -1,5 +1,6 @@
 """Folders of images: every format, nothing hidden, nothing damaged unnoticed."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from PIL import Image
 
 from model.artifact.image import to_pixels
 from tests.pictures import CLASSES, coloured, encoded, write_folder
+from tests.training.data.layouts import write_pictures
 from tests.training.data.sets import load
 from training.errors import DataError
 
@@ -141,3 +143,84 @@ def test_strict_refuses_unreadable_pictures(tmp_path: Path) -> None:
 
     with pytest.raises(DataError, match=r"1 pictures .*red/bad\.png .*leave --strict out to skip"):
         load(f"folder:{tmp_path}", strict=True)
+
+
+def test_links_to_folders_are_followed(tmp_path: Path) -> None:
+    """A class may be gathered from folders that lie elsewhere."""
+    root = write_folder(tmp_path / "data", per_class=4)
+    for name in ("more", "else"):
+        write_pictures(tmp_path / name, 6, "red")
+    (root / "red" / "more").symlink_to(tmp_path / "more")
+    (tmp_path / "more" / "inner").symlink_to(tmp_path / "else", target_is_directory=True)
+
+    dataset = load(f"folder:{root}")
+
+    assert sum(len(split) for split in dataset.splits()) == 12 + 6 + 6
+
+
+@pytest.mark.parametrize("target", [".", "..", "../red/inner", "inner", "../../data"])
+def test_links_in_a_circle_end(
+    tmp_path: Path, target: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither does a class take in the pictures of the folder that all classes lie in."""
+    root = write_folder(tmp_path / "data", per_class=4)
+    write_pictures(root / "red" / "inner", 6, "red")
+    (root / "red" / "inner" / "link").symlink_to(root / "red" / target, target_is_directory=True)
+
+    dataset = load(f"folder:{root}")
+
+    assert sum(len(split) for split in dataset.splits()) == 12 + 6
+    assert "left out" not in caplog.text
+
+
+def test_two_folders_that_lead_to_each_other_end(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each is read, and its pictures count once."""
+    root = write_folder(tmp_path / "data", per_class=4)
+    one, two = root / "red" / "one", root / "red" / "two"
+    for folder in (one, two):
+        write_pictures(folder, 6, "red")
+    (one / "other").symlink_to(two, target_is_directory=True)
+    (two / "other").symlink_to(one, target_is_directory=True)
+
+    dataset = load(f"folder:{root}")
+
+    assert sum(len(split) for split in dataset.splits()) == 12 + 12
+    assert f"{root}: left out 12 paths to files that have another path, too" in caplog.text
+
+
+@pytest.mark.parametrize("link", [os.symlink, os.link])
+def test_a_file_under_two_paths_is_one_picture(
+    tmp_path: Path, link: Callable[[Path, Path], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    """It would be learned from and be in the test; the split is as without the second path."""
+    root = write_folder(tmp_path / "data", per_class=6)
+    before = load(f"folder:{root}")
+    link(root / "red" / "3.png", root / "red" / "5-again.png")
+
+    dataset = load(f"folder:{root}")
+
+    assert dataset.fingerprint() == before.fingerprint()
+    assert "left out 1 paths to files" in caplog.text
+
+
+def test_a_link_that_comes_first_moves_no_picture(tmp_path: Path) -> None:
+    """The file's own path is kept, so the split is as without the link."""
+    root = write_folder(tmp_path / "data", per_class=6)
+    before = load(f"folder:{root}")
+    (root / "red" / "0-again.png").symlink_to(root / "red" / "3.png")
+
+    assert load(f"folder:{root}").fingerprint() == before.fingerprint()
+
+
+def test_a_file_of_two_classes_is_refused(tmp_path: Path) -> None:
+    """One of the labels is wrong; the message names both paths."""
+    root = write_folder(tmp_path, per_class=4)
+    (root / "red" / "also.png").symlink_to(root / "blue" / "0.png")
+
+    with pytest.raises(
+        DataError,
+        match=r"blue/0\.png and red/also\.png are one file, in the classes 'blue' and 'red'; keep",
+    ):
+        load(f"folder:{root}")
