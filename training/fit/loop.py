@@ -151,7 +151,7 @@ class Trainer:
                 stop.answer("stopped when its time was over")
         # Asked before: the leader finishes alone, and the time is told to all.
         reason = self.end()
-        return self._group.told(lambda: self._finish(reason))
+        return self._group.awaited(lambda: self._finish(reason))
 
     def read_anew(self, epochs: tuple[EpochReport, ...]) -> TrainedModel:
         """Calibrate and test a finished run again, without a step.
@@ -161,7 +161,7 @@ class Trainer:
         """
         self._epochs = epochs
         with denormals_flushed():
-            return self._group.told(lambda: self._finish("images are read anew"))
+            return self._group.awaited(lambda: self._finish("images are read anew"))
 
     def _train_epoch(self, stop: StopRequest) -> None:
         self._learner.network.train()
