@@ -235,8 +235,9 @@ class Trainer:
     def _finish(self, reason: str | None) -> TrainedModel:
         """Calibrate in float32 on the CPU, test, store."""
         network = self._learner.to_cpu()
-        kept = self._keeper.put_back(network) if self._settings.optimiser.keep == "best" else None
-        history = History(self._epochs, kept or self._epochs[-1].epoch, self._fingerprint)
+        last, keep = self._epochs[-1], self._settings.optimiser.keep
+        kept = self._keeper.put_back(network, last) if keep == "best" else last.epoch
+        history = History(self._epochs, kept, self._fingerprint)
         splits = self._train, self._validation
         report, answers = final_report(network, self._dataset, *splits, history)
         trained = TrainedModel(network, report)
