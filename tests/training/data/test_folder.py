@@ -12,6 +12,8 @@ from model.artifact.image import to_pixels
 from tests.pictures import CLASSES, coloured, encoded, write_folder
 from tests.training.data.layouts import write_pictures
 from tests.training.data.sets import load
+from training.data.dataset import Split
+from training.data.split import split_validation, stratified
 from training.errors import DataError
 
 
@@ -69,6 +71,60 @@ def test_a_folder_that_cannot_be_used_says_why(
 
     with pytest.raises(DataError, match=message):
         load(f"folder:{tmp_path}")
+
+
+def pictures_of(split: Split) -> set[bytes]:
+    """Give the pixels of every image, by which the pictures of these tests are told apart."""
+    return {image.numpy().tobytes() for image in split.images}
+
+
+def splits_of(root: Path) -> tuple[set[bytes], set[bytes], set[bytes]]:
+    """Give the pictures to learn from, those to validate on, and those of the test."""
+    dataset = load(f"folder:{root}", test_fraction=0.2)
+    learned, validation = split_validation(dataset, 0.2, seed=0)
+    return pictures_of(learned), pictures_of(validation), pictures_of(dataset.test)
+
+
+def test_a_picture_more_leaves_the_others_where_they_are(tmp_path: Path) -> None:
+    """Who goes on with what was learned before is tested on what was not, but for one or two."""
+    root = write_folder(tmp_path / "data", per_class=30)
+    learned, validation, test = splits_of(root)
+    coloured("red", 99).save(root / "red" / "0-new.png")
+
+    learned_now, validation_now, test_now = splits_of(root)
+
+    assert len(learned | validation | test) == 90
+    assert len(learned_now | validation_now | test_now) == 91
+    assert len(test - test_now) <= 1
+    assert len(validation - validation_now) <= 2
+    assert len(learned & (validation_now | test_now)) <= 2
+
+
+def test_a_name_that_is_no_text_is_drawn_by(tmp_path: Path) -> None:
+    """File systems take any bytes."""
+    root = write_folder(tmp_path / "data", per_class=10)
+    coloured("red", 99).save(root / "red" / "new.png")
+    (root / "red" / "new.png").rename(root / "red" / os.fsdecode(b"caf\xe9.png"))
+
+    assert sum(map(len, splits_of(root))) == 31
+
+
+def test_by_place_pictures_are_drawn_as_by_former_versions(tmp_path: Path) -> None:
+    """A run that such a version began goes on with its own splits."""
+    labels = torch.tensor([0] * 10 + [1] * 10 + [2] * 10)
+    chance = torch.Generator().manual_seed(5)
+    left, aside = stratified(labels, 0.2, torch.randperm(30, generator=chance), leave=2)
+    shuffled = (part[torch.randperm(len(part), generator=chance)] for part in (left, aside))
+
+    found = load(
+        f"folder:{write_folder(tmp_path, per_class=10)}", seed=5, test_fraction=0.2, split_rule=2
+    )
+
+    expected_train, expected_test = shuffled
+    assert found.train.rows is not None
+    assert found.test.rows is not None
+    assert found.train.rows.equal(expected_train)
+    assert found.test.rows.equal(expected_test)
 
 
 def test_hidden_things_and_other_files_are_left_out(
