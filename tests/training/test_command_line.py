@@ -39,6 +39,11 @@ def run_main(arguments: str, small: SmallModel, tmp_path: Path) -> int:
         ),
         ("fit --run {new} --resume", "holds no run to read"),
         ("fit --run {old} --resume --seed 7", "a resumed run keeps its settings, but seed"),
+        (
+            "fit --run {old} --resume --split-rule 2",
+            "a resumed run keeps its settings, but split_rule differ",
+        ),
+        ("fit folder:{data} --run {new} --split-rule 4", "split_rule: "),
         ("fit --run {old} --resume --epochs 1", "nothing is left to train: all 1 epochs are done"),
         ("fit folder:{data} --run {new} --time soon", "time: 'soon' is no time such as 90s"),
         ("fit folder:{data} --run {new} --time 0s", "time: "),

@@ -99,6 +99,7 @@ class Dataset:
         labels: the K class names, by label.
         may_flip: whether a mirrored image is still of its class.
         validation: images that the data's maker set aside for validation, or None.
+        keys: `(P,)`, int64, by which the images of the splits' one pool are drawn; None: by place.
     """
 
     train: Split
@@ -106,6 +107,7 @@ class Dataset:
     labels: tuple[str, ...]
     may_flip: bool
     validation: Split | None = None
+    keys: Tensor | None = None
 
     def splits(self) -> tuple[Split, ...]:
         """Give the splits that there are."""
@@ -115,7 +117,8 @@ class Dataset:
         """Give the sha256 of every pixel and of every split in order, in hex."""
         # The rule by which a run splits its data counts too: under another rule, images that a
         # run or a published version learned from would count as validation images.
-        digest = hashlib.sha256(b"stratified validation")
+        by_path = b"" if self.keys is None else b" by path"
+        digest = hashlib.sha256(b"stratified validation" + by_path)
         hashed: list[Tensor] = []
         for split in self.splits():
             if not any(split.pool is pool for pool in hashed):

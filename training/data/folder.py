@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from training.data.listing import PURPOSES, Listing, Named, Purpose, numbered
+from training.data.listing import PURPOSES, Listing, Named, numbered
+from training.data.picture import Purpose
 from training.errors import DataError
 
 log = logging.getLogger("goodserve")
@@ -113,7 +114,7 @@ def _pictures(root: Path, folder: Path, purpose: Purpose) -> list[Named]:
     named, others = [], Counter({"pictures of no class": pictures} if pictures else {})
     for of_class in _sub_folders(folder):
         place = of_class.relative_to(root).as_posix()
-        for path in _files(of_class):
+        for path in _files(of_class, root):
             if path.lower().endswith(_SUFFIXES):
                 named.append(Named(f"{place}/{path}", of_class.name, purpose))
             else:
@@ -124,12 +125,20 @@ def _pictures(root: Path, folder: Path, purpose: Purpose) -> list[Named]:
     return named
 
 
-def _files(folder: Path) -> Iterator[str]:
-    """Find every file that is not hidden, in sub-folders too: paths relative to the folder."""
-    for place, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if _is_shown(name)]
+def _files(folder: Path, root: Path) -> Iterator[str]:
+    """Find every file that is not hidden, in sub-folders too: paths relative to the folder.
+
+    Links to folders are followed, but not back to a folder that they lie in, up to the root.
+    """
+    for place, folders, files in os.walk(folder, followlinks=True):
+        folders[:] = [n for n in folders if _is_shown(n) and not _leads_back(Path(place, n), root)]
         inner = place[len(str(folder)) + 1 :] + "/" if place != str(folder) else ""
         yield from (f"{inner}{name}" for name in files if _is_shown(name))
+
+
+def _leads_back(link: Path, root: Path) -> bool:
+    above = (folder for folder in link.parents if folder.is_relative_to(root))
+    return link.is_symlink() and any(link.samefile(folder) for folder in above)
 
 
 def _classes(folder: Path) -> list[str]:

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from training.data.listing import PURPOSES, Listing, Named, Purpose, numbered
+from training.data.listing import PURPOSES, Listing, Named, numbered
+from training.data.picture import Purpose
 from training.errors import DataError
 
 Rows = Iterator[tuple[int, Mapping[str, Any]]]

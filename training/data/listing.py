@@ -4,11 +4,11 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
+from training.data.doubles import without_doubles
+from training.data.picture import Picture, Purpose, Stamp
 from training.errors import DataError
-
-Purpose = Literal["train", "validation", "test"]
 
 # How people name the folder, or the value of a column, of each split.
 PURPOSES: dict[str, Purpose] = {
@@ -22,20 +22,6 @@ PURPOSES: dict[str, Purpose] = {
 }
 
 
-class Picture(NamedTuple):
-    """One picture that was found or listed.
-
-    Attributes:
-        path: relative to the listing's root, with `/`; absolute where a list says so.
-        label: the number of its class.
-        purpose: the split it is in.
-    """
-
-    path: str
-    label: int
-    purpose: Purpose
-
-
 @dataclass(frozen=True)
 class Listing:
     """The pictures of a source.
@@ -43,20 +29,18 @@ class Listing:
     Attributes:
         root: the folder that paths are relative to.
         classes: the K class names, by label.
-        pictures: in order of their paths.
+        pictures: in order of their paths, every file once.
+        stamps: of each picture's file.
     """
 
     root: Path
     classes: tuple[str, ...]
     pictures: tuple[Picture, ...]
+    stamps: tuple[Stamp, ...]
 
     def has(self, purpose: Purpose) -> bool:
         """Tell whether any picture is in a split of its own."""
         return any(picture.purpose == purpose for picture in self.pictures)
-
-    def stamps(self) -> list[tuple[int, int]]:
-        """Give size in bytes and time of change in ns of every file; -1 and 0: it is not there."""
-        return [_stamp(self.root / picture.path) for picture in self.pictures]
 
 
 class Named(NamedTuple):
@@ -80,7 +64,7 @@ def numbered(
 
     Raises:
         DataError: there are fewer than two classes, or a picture set aside for validation or
-            test is of a class that no training picture has.
+            test is of a class that no training picture has, or a file is in two classes or splits.
     """
     known = sorted({*classes, *(each.label for each in named if each.purpose == "train")})
     if len(known) < 2:  # noqa: PLR2004  a classifier tells at least two apart
@@ -96,20 +80,21 @@ def numbered(
             )
             raise DataError(message)
     pictures = sorted(Picture(path, number[label], purpose) for path, label, purpose in named)
-    return Listing(root, tuple(known), tuple(pictures))
+    once = without_doubles(root, pictures, known, said or root)
+    return Listing(root, tuple(known), tuple(once), tuple(once.values()))
 
 
-def key_of(listing: Listing, stamps: Sequence[tuple[int, int]], *rule: int) -> str:
+def key_of(listing: Listing, *rule: int) -> str:
     """Give the sha256 of everything that decides the pixels, in hex.
 
     Args:
         listing: of pictures, in order.
-        stamps: size and time of change of each file.
         rule: whatever else decides: the side in pixels, the version of the decoding.
     """
     digest = hashlib.sha256(repr((rule, listing.classes)).encode())
-    for picture, stamp in zip(listing.pictures, stamps, strict=True):
-        digest.update(repr((picture.path, picture.label, *stamp)).encode())
+    for picture, stamp in zip(listing.pictures, listing.stamps, strict=True):
+        file = stamp.size_bytes, stamp.changed_ns
+        digest.update(repr((picture.path, picture.label, *file)).encode())
     return digest.hexdigest()
 
 
@@ -117,11 +102,3 @@ def shortened(names: Sequence[str], shown: int = 10) -> str:
     """Name the first ten, and count the rest."""
     rest = len(names) - shown
     return ", ".join(names[:shown]) + (f" and {rest} more" if rest > 0 else "")
-
-
-def _stamp(path: Path) -> tuple[int, int]:
-    try:
-        found = path.stat()
-    except OSError:
-        return -1, 0
-    return found.st_size, found.st_mtime_ns

@@ -18,8 +18,9 @@ from training.data.decode import (
     decode,
     decode_in_processes,
 )
-from training.data.listing import Listing, Purpose, key_of, shortened
-from training.data.split import stratified
+from training.data.listing import Listing, key_of, shortened
+from training.data.picture import Purpose
+from training.data.split import PATH_RULE, drawn, path_keys, stratified
 from training.errors import DataError
 from training.settings.data import DataOptions
 
@@ -40,7 +41,8 @@ def read_pictures(listing: Listing, options: DataOptions, seed: int, say: Say) -
 
     Args:
         listing: of the pictures.
-        options: the side in pixels, the cache, what is done with unreadable pictures.
+        options: the side in pixels, the cache, what is done with unreadable pictures, the rule
+            by which images are set aside.
         seed: decides the order, and which images are kept for the test.
         say: hears how far a long decoding is.
 
@@ -52,29 +54,35 @@ def read_pictures(listing: Listing, options: DataOptions, seed: int, say: Say) -
     _tell_faults(listing, decoded.faults, strict=options.strict)
     splits = _splits(listing, _tensor(decoded.pixels), decoded.faults)
     _refuse_small_classes(listing, splits)
-    chance = torch.Generator().manual_seed(seed)
+    chance, keys = torch.Generator().manual_seed(seed), None
+    if options.split_rule == PATH_RULE:
+        keys = path_keys((picture.path for picture in listing.pictures), seed)
     train, validation = splits["train"], splits.get("validation")
     test = splits.get("test")
     if test is None:
         # Where there is no validation split yet, one image more is left: it is taken from these.
         leave = 1 if validation is not None else 2
-        left, aside = stratified(train.labels, options.test_fraction, chance, leave)
+        left, aside = stratified(
+            train.labels, options.test_fraction, drawn(train, keys, chance), leave
+        )
         train, test = train.take(left), train.take(aside)
     # Shuffled, so that limit_train and limit_test, which keep the first, keep every class.
     return Dataset(
-        train.take(torch.randperm(len(train), generator=chance)),
-        test.take(torch.randperm(len(test), generator=chance)),
+        train.take(drawn(train, keys, chance)),
+        test.take(drawn(test, keys, chance)),
         listing.classes,
         may_flip=True,
         validation=validation,
+        keys=keys,
     )
 
 
 def _decoded(listing: Listing, options: DataOptions, say: Say) -> Decoded:
     """Decode what is small here, and the rest in processes and into a cache."""
-    size, stamps = options.image_size or _SIDE, listing.stamps()
+    size = options.image_size or _SIDE
     paths = [listing.root / picture.path for picture in listing.pictures]
-    is_small = len(paths) <= _SMALL_COUNT and sum(length for length, _ in stamps) <= _SMALL_BYTES
+    size_bytes = sum(stamp.size_bytes for stamp in listing.stamps)
+    is_small = len(paths) <= _SMALL_COUNT and size_bytes <= _SMALL_BYTES
     if is_small and options.cache is None:
         return decode(paths, size)
     folder = options.cache or default_cache()
@@ -87,7 +95,7 @@ def _decoded(listing: Listing, options: DataOptions, say: Say) -> Decoded:
             told = _telling(len(paths), say)
             yield from decode_in_processes(paths, size, available_cores(), told)
 
-    key = key_of(listing, stamps, size, DECODE_VERSION)
+    key = key_of(listing, size, DECODE_VERSION)
     return cached(folder, key, (len(paths), size, size, 3), parts)
 
 

@@ -1,13 +1,44 @@
 """Setting images aside, for validation and for the test: by chance, from every class its share."""
 
+import hashlib
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor
 
 from training.data.dataset import Dataset, Split
 from training.errors import DataError
 
-# The rule by which images are set aside, for manifests: the first took no regard of classes.
-SPLIT_RULE = 2
+# The rules by which images are set aside, for manifests and settings: the first took no regard of
+# classes, the second draws by an image's place in its split, the third pictures by their paths.
+PLACE_RULE, PATH_RULE = 2, 3
+
+_KEY_BYTES = 8
+
+
+def path_keys(paths: Iterable[str], seed: int) -> Tensor:
+    """Give each picture a number that its path and the seed decide: `(P,)`, int64.
+
+    Drawn by these, a picture stays where it is, whatever others come or go.
+    """
+    # A file's name need not be UTF-8.
+    named = (f"{seed} {path}".encode(errors="surrogateescape") for path in paths)
+    digests = (hashlib.sha256(each).digest() for each in named)
+    numbers = [int.from_bytes(each[:_KEY_BYTES], "big", signed=True) for each in digests]
+    return torch.tensor(numbers, dtype=torch.int64)
+
+
+def drawn(split: Split, keys: Tensor | None, chance: torch.Generator) -> Tensor:
+    """Give the positions of a split's images in random order: `(N,)`, int64.
+
+    Args:
+        split: of the images.
+        keys: `(P,)`, of the pool, which decide the order; None: `chance` does.
+        chance: asked for nothing where there are keys.
+    """
+    if keys is None:
+        return torch.randperm(len(split), generator=chance)
+    return (keys if split.rows is None else keys[split.rows]).argsort()
 
 
 def split_validation(dataset: Dataset, fraction: float, seed: int) -> tuple[Split, Split]:
@@ -22,8 +53,8 @@ def split_validation(dataset: Dataset, fraction: float, seed: int) -> tuple[Spli
     train = dataset.train
     if dataset.validation is not None:
         return train, dataset.validation
-    chance = torch.Generator().manual_seed(seed)
-    left, aside = stratified(train.labels, fraction, chance)
+    order = drawn(train, dataset.keys, torch.Generator().manual_seed(seed))
+    left, aside = stratified(train.labels, fraction, order)
     if len(aside) == 0:
         message = (
             f"cannot keep {fraction} of {len(train)} training images for validation: no class has "
@@ -34,7 +65,7 @@ def split_validation(dataset: Dataset, fraction: float, seed: int) -> tuple[Spli
 
 
 def stratified(
-    labels: Tensor, fraction: float, chance: torch.Generator, leave: int = 1
+    labels: Tensor, fraction: float, order: Tensor, leave: int = 1
 ) -> tuple[Tensor, Tensor]:
     """Set `fraction` of the images of every class aside, to the nearest whole number.
 
@@ -43,14 +74,13 @@ def stratified(
     Args:
         labels: `(N,)`, int64.
         fraction: of each class's images.
-        chance: decides which.
+        order: `(N,)`, int64, the positions as they are drawn; the first ones are set aside.
         leave: how many images of a class must be left.
 
     Returns:
         The positions left and the positions set aside, both ascending, int64: images then stay
         in the order of the files, and gathering them reads memory forward.
     """
-    order = torch.randperm(len(labels), generator=chance)
     by_class = order[labels[order].argsort(stable=True)]
     groups = torch.split(by_class, torch.bincount(labels).tolist())
     shares = [_share(len(group), fraction, leave) for group in groups]

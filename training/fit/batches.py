@@ -57,7 +57,7 @@ def dealt(settings: FitSettings, train: Split, dataset: Dataset) -> Batches:
         ConfigError: augmentation would leave nothing of an image.
     """
     data = settings.data
-    _, height, width, _ = train.images.shape
+    _, height, width, _ = train.pool.shape
     for name, pixels in (("crop_padding", data.crop_padding), ("cutout", data.cutout)):
         if pixels > min(height, width):
             message = f"{name} {pixels} is more than the images' {width} x {height} pixels"

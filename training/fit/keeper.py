@@ -7,7 +7,11 @@ from training.results.run import Run
 
 
 class Keeper:
-    """Keeps in a run's folder the weights of the epoch that validated best."""
+    """Keeps in a run's folder the weights of the whole epoch that validated best.
+
+    A part of an epoch is the end of a run by time, and its weights are those of the last
+    checkpoint. A longer run completes it, and its report then tells of the whole epoch alone.
+    """
 
     def __init__(self, run: Run, fingerprint: str) -> None:
         """Begin with none; `fingerprint` is that of the data."""
@@ -22,26 +26,33 @@ class Keeper:
             CheckpointError: its file is damaged.
         """
         best = self._run.load_best()
-        self._best = best.report if best is not None else None
+        # Older versions of goodserve stored parts, too.
+        self._best = best.report if best is not None and best.report.is_whole else None
 
     def see(self, report: EpochReport, network: ForwardForwardNetwork) -> None:
-        """Store the weights of an epoch if it is the best so far."""
-        if self._best is None or is_better(report, self._best):
+        """Store the weights of a whole epoch if it is the best so far."""
+        if report.is_whole and (self._best is None or is_better(report, self._best)):
             self._run.save_best(BestEpoch(report, network.state_dict(), self._fingerprint))
             self._best = report
 
-    def put_back(self, network: ForwardForwardNetwork) -> int | None:
-        """Give a network the weights of the best epoch; return its number, from 1.
+    def put_back(self, network: ForwardForwardNetwork, last: EpochReport) -> int:
+        """Give a network the weights of the best epoch.
+
+        Args:
+            network: as it is at the end of the last epoch; it stays so where that is the best, or
+                no other is stored.
+            last: the last epoch's report, of a part or of all of it.
 
         Returns:
-            None, with the network as it was, where no epoch is kept.
+            The number of the epoch whose weights the network has, from 1.
 
         Raises:
             CheckpointError: the file is damaged, or of another network.
         """
-        best = self._run.load_best()
+        is_best = self._best is None or (not last.is_whole and is_better(last, self._best))
+        best = None if is_best else self._run.load_best()
         if best is None:
-            return None
+            return last.epoch
         put_weights(network, best.network, "the best epoch's file")
         return best.report.epoch
 

@@ -151,7 +151,7 @@ class Trainer:
                 stop.answer("stopped when its time was over")
         # Asked before: the leader finishes alone, and the time is told to all.
         reason = self.end()
-        return self._group.told(lambda: self._finish(reason))
+        return self._group.awaited(lambda: self._finish(reason))
 
     def read_anew(self, epochs: tuple[EpochReport, ...]) -> TrainedModel:
         """Calibrate and test a finished run again, without a step.
@@ -161,7 +161,7 @@ class Trainer:
         """
         self._epochs = epochs
         with denormals_flushed():
-            return self._group.told(lambda: self._finish("images are read anew"))
+            return self._group.awaited(lambda: self._finish("images are read anew"))
 
     def _train_epoch(self, stop: StopRequest) -> None:
         self._learner.network.train()
@@ -235,8 +235,9 @@ class Trainer:
     def _finish(self, reason: str | None) -> TrainedModel:
         """Calibrate in float32 on the CPU, test, store."""
         network = self._learner.to_cpu()
-        kept = self._keeper.put_back(network) if self._settings.optimiser.keep == "best" else None
-        history = History(self._epochs, kept or self._epochs[-1].epoch, self._fingerprint)
+        last, keep = self._epochs[-1], self._settings.optimiser.keep
+        kept = self._keeper.put_back(network, last) if keep == "best" else last.epoch
+        history = History(self._epochs, kept, self._fingerprint)
         splits = self._train, self._validation
         report, answers = final_report(network, self._dataset, *splits, history)
         trained = TrainedModel(network, report)

@@ -19,8 +19,8 @@ def overlap_warning(
 ) -> str | None:
     """Say that images which validate or test may have been learned from before.
 
-    A split is drawn anew where a picture was added or the seed is another one: then most of the
-    images that validate or test now were among those learned from.
+    A split is drawn anew where the seed or the rule is another one: then most of the images that
+    validate or test now were among those learned from. Where a picture was added, a few may be.
 
     Args:
         initial: the folder of the run or of the version that the layers are of.

@@ -21,6 +21,14 @@ def summed(values: Tensor) -> Tensor:
     return total
 
 
+def highest(number: int) -> int:
+    """Give the highest number of all processes."""
+    found = torch.tensor(number)
+    with answered():
+        dist.all_reduce(found, dist.ReduceOp.MAX)
+    return int(found)
+
+
 def stacked(values: Tensor) -> Tensor:
     """Put the values of all processes, of one shape, beside each other: `(P, ...)`."""
     every = values.new_empty(dist.get_world_size(), *values.shape)

@@ -48,6 +48,12 @@ class Group(Protocol):
     def told(self, read: Callable[[], T]) -> T:
         """Give what the leader reads; the others read nothing."""
 
+    def awaited(self, make: Callable[[], T]) -> T:
+        """Give what the leader makes, however long it takes; the others wait.
+
+        Nothing within `make` calls a method of the group.
+        """
+
     def any(self, is_so: bool) -> bool:  # noqa: FBT001  the one thing that is asked
         """Tell whether it is so for any process."""
 
@@ -84,6 +90,10 @@ class Alone:
     def told(self, read: Callable[[], T]) -> T:
         """Read."""
         return read()
+
+    def awaited(self, make: Callable[[], T]) -> T:
+        """Make."""
+        return make()
 
     def any(self, is_so: bool) -> bool:  # noqa: FBT001  as the group's
         """Tell whether it is so."""

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import torch
 import torch.distributed as dist
@@ -12,15 +12,18 @@ from torch import Tensor
 
 from model.network.block import ForwardForwardBlock
 from model.network.stack import ForwardForwardNetwork
-from training.parallel.collectives import answered, gathered, summed, told
+from training.parallel.collectives import answered, gathered, highest, summed, told
 from training.parallel.group import ALONE, Group
 from training.parallel.norm import with_global_norms
+from training.parallel.patience import patiently
 from training.parallel.share import Share
 
 T = TypeVar("T")
 
-# The others wait this long at most, as for a leader that tests on the CPU or decodes pictures.
+# One collective call waits this long at most. What a process does alone, as decoding pictures or
+# testing on the CPU, may take longer: meanwhile the others hear that it lives.
 _PATIENCE = timedelta(minutes=30)
+_MEET_EVERY_S = 5.0
 _NAMES = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 
 
@@ -120,15 +123,27 @@ class Together:
         value: T = told(read() if self.is_leader else None)
         return value
 
+    def awaited(self, make: Callable[[], T]) -> T:
+        """Give what the leader makes, however long it takes."""
+        made = self._patiently(make if self.is_leader else _nothing)
+        return self.told(lambda: cast("T", made))
+
     def any(self, is_so: bool) -> bool:  # noqa: FBT001  as the group's
         """Tell whether it is so for any process."""
         return bool(summed(torch.tensor(float(is_so))) > 0)
 
     def in_turn(self, load: Callable[[], T]) -> T:
         """Have the first process of every machine load before the others."""
-        loaded = load() if self._is_first_here else None
-        self.any(is_so=False)
-        return load() if loaded is None else loaded
+        loaded = self._patiently(load if self._is_first_here else _nothing)
+        return self._patiently(lambda: load() if loaded is None else loaded)
+
+    def _patiently(self, work: Callable[[], T]) -> T:
+        """Work, and wait for the others' work, however long it takes."""
+        return patiently(work, highest, _MEET_EVERY_S)
+
+
+def _nothing() -> None:
+    """Do nothing, beside others who do something."""
 
 
 def _on_cpu(state: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -13,7 +13,7 @@ from model.artifact.checks import check_stages, golden_pixels
 from model.artifact.manifest import Manifest
 from model.artifact.outputs import CONTRIBUTIONS, PROBABILITIES, SCORES, ContractError, Scores
 from model.artifact.repository import StoredVersion
-from training.data.dataset import Split, at_once
+from training.data.dataset import Split
 from training.errors import ExportError
 from training.fit.calibration import best_temperature
 from training.publish.confidence import find_thresholds
@@ -72,7 +72,7 @@ def cut_in_two(stored: StoredVersion, validation: Split, prefix_layers: int | No
         ExportError: it cannot be cut there, or the parts do not give what the whole gives.
     """
     stages = split(stored.model, prefix_layers)
-    prefix_scores, scores = _scores(stored, stages, validation.images.numpy())
+    prefix_scores, scores = _scores(stored, stages, validation)
     temperature = best_temperature(torch.from_numpy(prefix_scores), validation.labels)
     labels = validation.labels.numpy()
     early, whole = prefix_scores.argmax(axis=1), scores.argmax(axis=1)
@@ -103,26 +103,22 @@ def cut_lines(cut: Cut) -> Iterator[str]:
         )
 
 
-def _scores(
-    stored: StoredVersion, stages: Stages, images: NDArray[np.uint8]
-) -> tuple[Scores, Scores]:
+def _scores(stored: StoredVersion, stages: Stages, split: Split) -> tuple[Scores, Scores]:
     """Give `(N, K)` scores by the prefix and by the whole, once both parts are found sound."""
     whole = onnx_session(stored.model)
     prefix, suffix = onnx_stage(stages.prefix), onnx_stage(stages.suffix)
     try:
-        _, height, width, _ = images.shape
-        compared = images[: at_once(height, width, _COMPARED_IMAGES)]
+        compared = split.first(split.at_once(_COMPARED_IMAGES)).images.numpy()
         for pixels in (golden_pixels(stored.manifest), compared):
             check_stages(pixels, whole, prefix, suffix)
     except ContractError as error:
         raise ExportError(str(error)) from error
-    size = at_once(height, width, _BATCH)
-    batches = [images[start : start + size] for start in range(0, len(images), size)]
-    wanted = (SCORES, PROBABILITIES)
-    return (
-        np.concatenate([prefix(batch)[CONTRIBUTIONS].sum(axis=1) for batch in batches]),
-        np.concatenate([whole(batch, wanted).scores for batch in batches]),
-    )
+    wanted, of_prefix, of_whole = (SCORES, PROBABILITIES), [], []
+    for part in split.passes(_BATCH):
+        pixels = part.images.numpy()
+        of_prefix.append(prefix(pixels)[CONTRIBUTIONS].sum(axis=1))
+        of_whole.append(whole(pixels, wanted).scores)
+    return np.concatenate(of_prefix), np.concatenate(of_whole)
 
 
 def _described(stages: Stages, temperature: float, thresholds: tuple[Threshold, ...]) -> Anytime:

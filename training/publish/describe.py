@@ -6,7 +6,6 @@ from importlib.metadata import version
 
 from model.artifact.manifest import Accuracy, Golden, Layer, Manifest
 from model.artifact.outputs import Session, input_spec, output_specs
-from training.data.split import SPLIT_RULE
 from training.publish.golden import draw_golden_inputs
 from training.publish.provenance import code_sha256, initial_name, parent_in
 from training.results.report import InterimReport, Report, SplitReport
@@ -46,7 +45,6 @@ def describe_model(
             "data": settings.data.kind,
             "cache": None,
             "initial": initial_name(settings.network.initial),
-            "split_rule": SPLIT_RULE,
             "kept_epoch": report.kept_epoch,
         },
         software={name: version(name) for name in ("goodserve", "torch", "onnx", "onnxscript")},

@@ -6,7 +6,7 @@ from model.artifact.manifest import Manifest
 from training.data.dataset import Dataset, Split
 from training.data.former import FORMER_RULE, former_fingerprint, former_validation
 from training.data.load import load_dataset
-from training.data.split import SPLIT_RULE, split_validation
+from training.data.split import PATH_RULE, PLACE_RULE, split_validation
 from training.errors import DataError
 from training.settings.data import DataOptions, DataSettings
 
@@ -34,7 +34,7 @@ def trained_on(manifest: Manifest, source: str) -> Dataset:
         DataError: the data cannot be read, or are others, or were split by a rule unknown here.
     """
     rule = _rule(manifest)
-    if rule not in (FORMER_RULE, SPLIT_RULE):
+    if rule not in (FORMER_RULE, PLACE_RULE, PATH_RULE):
         message = (
             f"the version was trained when images were set aside by rule {rule!r}, which this "
             "goodserve does not know: images it learned from could count as validation images; "
@@ -65,8 +65,10 @@ def split_as(manifest: Manifest, source: str) -> Dataset:
 def _data_settings(manifest: Manifest, source: str) -> DataSettings:
     known = {n: manifest.training[n] for n in DataOptions.model_fields if n in manifest.training}
     # What older versions name as the size did not hold for authors' files.
-    size = {"image_size": manifest.image_height}
-    return DataSettings.model_validate({**known, **size, "source": source})
+    changes = {"image_size": manifest.image_height, "source": source}
+    if _rule(manifest) == FORMER_RULE:  # tests were set aside as by the next one
+        changes["split_rule"] = PLACE_RULE
+    return DataSettings.model_validate({**known, **changes})
 
 
 def _rule(manifest: Manifest) -> Any:  # noqa: ANN401  what a manifest holds

@@ -12,9 +12,9 @@ from training.errors import CheckpointError
 
 # Of the files in a run's folder. Format 1 had flat settings and untyped results; format 3 knew one
 # optimizer and no whitened stem; format 4 as many convolutions in every layer; format 5 resized no
-# authors' files.
-FORMAT = 6
-_READ = {3, 4, 5, FORMAT}
+# authors' files; format 6 drew pictures for validation and test by their places.
+FORMAT = 7
+_READ = {3, 4, 5, 6, FORMAT}
 
 
 def save_tensors(path: Path, content: dict[str, Any]) -> None:

@@ -22,6 +22,13 @@ class DataOptions(Section):
     test_fraction: float = Field(
         0.1, gt=0, lt=1, description="part of a folder or list kept for the test"
     )
+    split_rule: int = Field(
+        3,
+        ge=2,
+        le=3,
+        description="what pictures are drawn by for validation and test: their paths (3), so that "
+        "one more moves a few at most, or their places (2), as in runs of former versions",
+    )
     crop_padding: int = Field(4, ge=0, description="largest random shift in pixels")
     cutout: int = Field(
         0, ge=0, description="side in pixels of a square painted grey at random; 0: none"

@@ -11,6 +11,7 @@ _AS_BEFORE_MUON = {
     "optimiser": {"optimizer": "adamw"},
 }
 _BEFORE_RESIZING = 5
+_BEFORE_PATHS = 6
 _PICTURES = ("folder", "csv", "jsonl")
 
 
@@ -24,7 +25,11 @@ def as_of_today(settings: Any, written: int) -> Any:  # noqa: ANN401  of a file 
     Raises:
         KeyError, TypeError, ValueError: they are damaged.
     """
-    if written > _BEFORE_RESIZING or not isinstance(settings, dict):
+    if written > _BEFORE_PATHS or not isinstance(settings, dict):
+        return settings
+    # Pictures were drawn for validation and test by their places.
+    settings = merged(settings, {"data": {"split_rule": 2}})
+    if written > _BEFORE_RESIZING:
         return settings
     if written <= _BEFORE_MUON:
         settings = merged(_AS_BEFORE_MUON, settings)

@@ -1,10 +1,27 @@
-"""Small data sets for the tests of this folder."""
+"""Small data sets, and one that counts as larger than memory."""
 
 from pathlib import Path
 
-from training.data.dataset import Dataset
+from torch import Tensor
+
+from training.data.dataset import Dataset, Split
 from training.data.load import load_dataset
 from training.settings.data import DataSettings
+
+
+class NeverWhole(Split):
+    """A split that is larger than memory: only its parts can be gathered."""
+
+    @classmethod
+    def of(cls, split: Split) -> Split:
+        """Give the same images."""
+        return cls(split.pool, split.labels, split.rows)
+
+    @property
+    def images(self) -> Tensor:
+        """Refuse to gather all images at once."""
+        message = "these images do not fit into memory"
+        raise MemoryError(message)
 
 
 def load(source: str, seed: int = 0, **others: object) -> Dataset:

@@ -1,5 +1,6 @@
 """Folders of images: every format, nothing hidden, nothing damaged unnoticed."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +10,10 @@ from PIL import Image
 
 from model.artifact.image import to_pixels
 from tests.pictures import CLASSES, coloured, encoded, write_folder
+from tests.training.data.layouts import write_pictures
 from tests.training.data.sets import load
+from training.data.dataset import Split
+from training.data.split import split_validation, stratified
 from training.errors import DataError
 
 
@@ -67,6 +71,60 @@ def test_a_folder_that_cannot_be_used_says_why(
 
     with pytest.raises(DataError, match=message):
         load(f"folder:{tmp_path}")
+
+
+def pictures_of(split: Split) -> set[bytes]:
+    """Give the pixels of every image, by which the pictures of these tests are told apart."""
+    return {image.numpy().tobytes() for image in split.images}
+
+
+def splits_of(root: Path) -> tuple[set[bytes], set[bytes], set[bytes]]:
+    """Give the pictures to learn from, those to validate on, and those of the test."""
+    dataset = load(f"folder:{root}", test_fraction=0.2)
+    learned, validation = split_validation(dataset, 0.2, seed=0)
+    return pictures_of(learned), pictures_of(validation), pictures_of(dataset.test)
+
+
+def test_a_picture_more_leaves_the_others_where_they_are(tmp_path: Path) -> None:
+    """Who goes on with what was learned before is tested on what was not, but for one or two."""
+    root = write_folder(tmp_path / "data", per_class=30)
+    learned, validation, test = splits_of(root)
+    coloured("red", 99).save(root / "red" / "0-new.png")
+
+    learned_now, validation_now, test_now = splits_of(root)
+
+    assert len(learned | validation | test) == 90
+    assert len(learned_now | validation_now | test_now) == 91
+    assert len(test - test_now) <= 1
+    assert len(validation - validation_now) <= 2
+    assert len(learned & (validation_now | test_now)) <= 2
+
+
+def test_a_name_that_is_no_text_is_drawn_by(tmp_path: Path) -> None:
+    """File systems take any bytes."""
+    root = write_folder(tmp_path / "data", per_class=10)
+    coloured("red", 99).save(root / "red" / "new.png")
+    (root / "red" / "new.png").rename(root / "red" / os.fsdecode(b"caf\xe9.png"))
+
+    assert sum(map(len, splits_of(root))) == 31
+
+
+def test_by_place_pictures_are_drawn_as_by_former_versions(tmp_path: Path) -> None:
+    """A run that such a version began goes on with its own splits."""
+    labels = torch.tensor([0] * 10 + [1] * 10 + [2] * 10)
+    chance = torch.Generator().manual_seed(5)
+    left, aside = stratified(labels, 0.2, torch.randperm(30, generator=chance), leave=2)
+    shuffled = (part[torch.randperm(len(part), generator=chance)] for part in (left, aside))
+
+    found = load(
+        f"folder:{write_folder(tmp_path, per_class=10)}", seed=5, test_fraction=0.2, split_rule=2
+    )
+
+    expected_train, expected_test = shuffled
+    assert found.train.rows is not None
+    assert found.test.rows is not None
+    assert found.train.rows.equal(expected_train)
+    assert found.test.rows.equal(expected_test)
 
 
 def test_hidden_things_and_other_files_are_left_out(
@@ -141,3 +199,84 @@ def test_strict_refuses_unreadable_pictures(tmp_path: Path) -> None:
 
     with pytest.raises(DataError, match=r"1 pictures .*red/bad\.png .*leave --strict out to skip"):
         load(f"folder:{tmp_path}", strict=True)
+
+
+def test_links_to_folders_are_followed(tmp_path: Path) -> None:
+    """A class may be gathered from folders that lie elsewhere."""
+    root = write_folder(tmp_path / "data", per_class=4)
+    for name in ("more", "else"):
+        write_pictures(tmp_path / name, 6, "red")
+    (root / "red" / "more").symlink_to(tmp_path / "more")
+    (tmp_path / "more" / "inner").symlink_to(tmp_path / "else", target_is_directory=True)
+
+    dataset = load(f"folder:{root}")
+
+    assert sum(len(split) for split in dataset.splits()) == 12 + 6 + 6
+
+
+@pytest.mark.parametrize("target", [".", "..", "../red/inner", "inner", "../../data"])
+def test_links_in_a_circle_end(
+    tmp_path: Path, target: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither does a class take in the pictures of the folder that all classes lie in."""
+    root = write_folder(tmp_path / "data", per_class=4)
+    write_pictures(root / "red" / "inner", 6, "red")
+    (root / "red" / "inner" / "link").symlink_to(root / "red" / target, target_is_directory=True)
+
+    dataset = load(f"folder:{root}")
+
+    assert sum(len(split) for split in dataset.splits()) == 12 + 6
+    assert "left out" not in caplog.text
+
+
+def test_two_folders_that_lead_to_each_other_end(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each is read, and its pictures count once."""
+    root = write_folder(tmp_path / "data", per_class=4)
+    one, two = root / "red" / "one", root / "red" / "two"
+    for folder in (one, two):
+        write_pictures(folder, 6, "red")
+    (one / "other").symlink_to(two, target_is_directory=True)
+    (two / "other").symlink_to(one, target_is_directory=True)
+
+    dataset = load(f"folder:{root}")
+
+    assert sum(len(split) for split in dataset.splits()) == 12 + 12
+    assert f"{root}: left out 12 paths to files that have another path, too" in caplog.text
+
+
+@pytest.mark.parametrize("link", [os.symlink, os.link])
+def test_a_file_under_two_paths_is_one_picture(
+    tmp_path: Path, link: Callable[[Path, Path], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    """It would be learned from and be in the test; the split is as without the second path."""
+    root = write_folder(tmp_path / "data", per_class=6)
+    before = load(f"folder:{root}")
+    link(root / "red" / "3.png", root / "red" / "5-again.png")
+
+    dataset = load(f"folder:{root}")
+
+    assert dataset.fingerprint() == before.fingerprint()
+    assert "left out 1 paths to files" in caplog.text
+
+
+def test_a_link_that_comes_first_moves_no_picture(tmp_path: Path) -> None:
+    """The file's own path is kept, so the split is as without the link."""
+    root = write_folder(tmp_path / "data", per_class=6)
+    before = load(f"folder:{root}")
+    (root / "red" / "0-again.png").symlink_to(root / "red" / "3.png")
+
+    assert load(f"folder:{root}").fingerprint() == before.fingerprint()
+
+
+def test_a_file_of_two_classes_is_refused(tmp_path: Path) -> None:
+    """One of the labels is wrong; the message names both paths."""
+    root = write_folder(tmp_path, per_class=4)
+    (root / "red" / "also.png").symlink_to(root / "blue" / "0.png")
+
+    with pytest.raises(
+        DataError,
+        match=r"blue/0\.png and red/also\.png are one file, in the classes 'blue' and 'red'; keep",
+    ):
+        load(f"folder:{root}")

@@ -136,3 +136,12 @@ def test_a_missing_folder_and_a_file_are_told_apart(tmp_path: Path) -> None:
         load(f"folder:{tmp_path / 'nowhere'}")
     with pytest.raises(DataError, match="is no folder; a list is named as csv:FILE"):
         load(f"folder:{tmp_path / 'list.csv'}")
+
+
+def test_a_file_in_two_splits_is_refused(tmp_path: Path) -> None:
+    """A test folder that is a link to the one of training tests nothing."""
+    root = write_splits(tmp_path, {"train": 4})
+    (root / "test").symlink_to(root / "train", target_is_directory=True)
+
+    with pytest.raises(DataError, match="are one file, in the splits test and train; keep one of"):
+        load(f"folder:{root}")

@@ -120,3 +120,32 @@ def test_a_listed_picture_that_is_not_there_is_skipped(
     assert len(dataset.train) + len(dataset.test) == 20
     assert "1 pictures cannot be read in" in caplog.text
     assert "gone.png (No such file or directory)" in caplog.text
+
+
+def test_a_file_that_is_listed_by_two_paths_is_one_picture(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Through a link to its folder, and by its whole path."""
+    listed = rows(tmp_path)
+    (tmp_path / "linked").symlink_to(tmp_path / "all", target_is_directory=True)
+    again = [["linked/cat/3.png", "cat"], [str(tmp_path / "all" / "dog" / "4.png"), "dog"]]
+    plain = load(f"csv:{write_csv(tmp_path / 'plain.csv', ['path', 'label'], listed)}")
+
+    found = load(f"csv:{write_csv(tmp_path / 'list.csv', ['path', 'label'], [*again, *listed])}")
+
+    assert sum(map(len, found.splits())) == sum(map(len, plain.splits())) == 20
+    assert "list.csv: left out 2 paths to files that have another path, too" in caplog.text
+
+
+def test_a_file_that_is_listed_for_training_and_test_is_refused(tmp_path: Path) -> None:
+    """A test image that is learned from would be known by heart."""
+    listed = [[*row, "train"] for row in rows(tmp_path)]
+    (tmp_path / "linked").symlink_to(tmp_path / "all", target_is_directory=True)
+    file = write_csv(
+        tmp_path / "list.csv",
+        ["path", "label", "split"],
+        [*listed, ["linked/cat/3.png", "cat", "test"]],
+    )
+
+    with pytest.raises(DataError, match=r"list\.csv: all/cat/3\.png and linked/cat/3\.png are one"):
+        load(f"csv:{file}")

@@ -16,6 +16,11 @@ def dataset(labels: torch.Tensor, validation: Split | None = None) -> Dataset:
     return Dataset(train, train, ("a", "b", "c"), may_flip=True, validation=validation)
 
 
+def by_chance(number: int, seed: int = 0) -> torch.Tensor:
+    """Draw an order."""
+    return torch.randperm(number, generator=torch.Generator().manual_seed(seed))
+
+
 def test_validation_is_a_part_of_training_by_chance() -> None:
     """The two parts are disjoint, together everything, and decided by the seed."""
     data = dataset(torch.arange(20) % 2)
@@ -54,7 +59,7 @@ def test_every_class_gives_its_share(counts: list[int], fraction: float, seed: i
     """Of each class to the nearest image, at least one if it has two, and never the last one."""
     labels = torch.repeat_interleave(torch.arange(len(counts)), torch.tensor(counts))
 
-    left, aside = stratified(labels, fraction, torch.Generator().manual_seed(seed))
+    left, aside = stratified(labels, fraction, by_chance(len(labels), seed))
 
     assert sorted([*left.tolist(), *aside.tolist()]) == list(range(len(labels)))
     found = torch.bincount(labels[aside], minlength=len(counts)).tolist()
@@ -67,8 +72,8 @@ def test_a_class_of_three_is_in_every_split(count: int) -> None:
     """The test takes one, and leaves two, of which validation takes one."""
     labels = torch.tensor([0] * count + [1] * 100)
 
-    left, test = stratified(labels, 0.1, torch.Generator().manual_seed(0), leave=2)
-    learned, validation = stratified(labels[left], 0.1, torch.Generator().manual_seed(0))
+    left, test = stratified(labels, 0.1, by_chance(len(labels)), leave=2)
+    learned, validation = stratified(labels[left], 0.1, by_chance(len(left)))
 
     for part in (labels[test], labels[left][validation], labels[left][learned]):
         assert (part == 0).any()

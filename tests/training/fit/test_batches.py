@@ -1,10 +1,15 @@
 """Batches: every image once an epoch, in an order that the seed and the epoch decide."""
 
+from pathlib import Path
+
 import torch
 
+from tests.pictures import write_folder
+from tests.training.data.sets import NeverWhole, load
+from tests.training.fit.small import settings
 from training.data.augment import Augmentation
 from training.data.dataset import Split
-from training.fit.batches import Batches
+from training.fit.batches import Batches, dealt
 
 
 def batches(seed: int = 0) -> Batches:
@@ -17,11 +22,11 @@ def batches(seed: int = 0) -> Batches:
 
 def test_an_epoch_deals_whole_batches_and_no_image_twice() -> None:
     """What is left over differs from epoch to epoch."""
-    dealt = [batches().order(epoch).flatten().tolist() for epoch in range(20)]
+    orders = [batches().order(epoch).flatten().tolist() for epoch in range(20)]
 
     assert batches().steps == 3
-    assert all(len(set(order)) == 9 for order in dealt)
-    assert len({sum(range(10)) - sum(order) for order in dealt}) > 3
+    assert all(len(set(order)) == 9 for order in orders)
+    assert len({sum(range(10)) - sum(order) for order in orders}) > 3
 
 
 def test_a_batch_depends_on_seed_epoch_and_step_alone() -> None:
@@ -41,3 +46,13 @@ def test_augmentation_differs_from_step_to_step() -> None:
     one, other = (batches().augmented(everything, epoch=0, step=step) for step in (0, 1))
 
     assert not torch.equal(one.images, other.images)
+
+
+def test_dealing_out_reads_no_image(tmp_path: Path) -> None:
+    """The training split may be larger than memory."""
+    source = write_folder(tmp_path / "colours", per_class=12)
+    dataset = load(f"folder:{source}")
+
+    found = dealt(settings(source), NeverWhole.of(dataset.train), dataset)
+
+    assert found.steps == len(dataset.train) // 8

@@ -108,6 +108,7 @@ def main(data: Path, folder: Path) -> None:
         rank = Share.each(group.size, group.size).index(group.share(group.size))
         found: dict[str, Any] = {name: tuple(outcome(name, group)) for name in CASES}
         found["told"] = group.told(lambda: f"by {rank}")
+        found["awaited"] = group.awaited(lambda: f"by {rank}")
         found["any"] = [group.any(rank == each) for each in range(group.size + 1)]
         found["timed"] = timed_epochs(data, folder / "run", group)
         torch.save(found, folder / f"{rank}.pt")

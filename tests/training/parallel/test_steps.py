@@ -59,8 +59,9 @@ def test_all_processes_have_the_same_bits(found: Found, case: str) -> None:
 
 
 def test_the_leader_decides_what_could_differ(found: Found) -> None:
-    """What it reads is told to all; what one process hears, all know."""
+    """What it reads or makes is told to all; what one process hears, all know."""
     assert [each["told"] for each in found] == ["by 0"] * 3
+    assert [each["awaited"] for each in found] == ["by 0"] * 3
     assert [each["any"] for each in found] == [[True, True, True, False]] * 3
 
 

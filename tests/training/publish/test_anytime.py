@@ -13,6 +13,7 @@ from model.artifact.repository import ModelRepository
 from model.artifact.runtime import OnnxSession, OnnxStage
 from model.artifact.version import VersionId
 from tests.pictures import write_folder
+from tests.training.data.sets import NeverWhole
 from training.__main__ import main
 from training.publish.anytime import cut_in_two
 from training.publish.validation import validation_images
@@ -81,6 +82,16 @@ def test_the_thresholds_hold_on_the_images_of_the_run(folder: Path) -> None:
         agreement = (scores.argmax(axis=1) == whole)[stops].mean()
         assert agreement == each.agreement >= each.threshold.confidence
         assert stops.mean() == each.share
+
+
+def test_images_are_read_a_few_at_a_time(folder: Path) -> None:
+    """The validation split may be larger than memory, and is never gathered whole."""
+    stored = ModelRepository(folder / "models").read(VersionId("colours", "1"))
+    split = validation_images(stored.manifest, f"folder:{folder / 'data'}")
+
+    cut = cut_in_two(stored, NeverWhole.of(split), prefix_layers=1)
+
+    assert cut == cut_in_two(stored, split, prefix_layers=1)
 
 
 def test_the_new_version_may_be_activated_at_once(folder: Path) -> None:

@@ -15,10 +15,10 @@ from model.artifact.version import VersionId
 from tests.pictures import write_folder
 from tests.trained import SmallModel
 from training.__main__ import main
-from training.data.dataset import Split
+from training.data.dataset import Dataset, Split
 from training.data.former import FORMER_RULE, former_fingerprint, former_validation
 from training.data.load import load_dataset
-from training.data.split import split_validation
+from training.data.split import PLACE_RULE, split_validation
 from training.errors import DataError
 from training.publish.conformal import conformal_scale
 from training.publish.validation import trained_on, validation_images
@@ -89,12 +89,32 @@ def test_other_data_are_refused(
     assert len(bare.versions()) == 1
 
 
+def by_place(small: SmallModel) -> Dataset:
+    """Split the data of a small model as the first two rules do."""
+    settings = Run(small.run).settings()
+    data = settings.data.model_copy(update={"split_rule": PLACE_RULE})
+    return load_dataset(data, settings.run.seed)
+
+
+def test_images_set_aside_by_their_place_are_found_again(small_models: list[SmallModel]) -> None:
+    """A version of the second rule was validated on others than one of today would be."""
+    small = small_models[0]
+    dataset, training = by_place(small), small.manifest.training | {"split_rule": PLACE_RULE}
+    change = {"training": training, "data_sha256": dataset.fingerprint()}
+
+    found = validation_images(small.manifest.model_copy(update=change), data_of(small))
+
+    fraction, seed = training["validation_fraction"], training["seed"]
+    assert found.images.equal(split_validation(dataset, fraction, seed)[1].images)
+    assert not found.images.equal(validation_images(small.manifest, data_of(small)).images)
+
+
 def test_images_set_aside_by_the_first_rule_are_found_again(
     small_models: list[SmallModel],
 ) -> None:
     """By its own fingerprint, and none of those that such a version learned from."""
     small = small_models[0]
-    dataset = trained_on(small.manifest, data_of(small))
+    dataset = by_place(small)
     training = {name: v for name, v in small.manifest.training.items() if name != "split_rule"}
     change = {"training": training, "data_sha256": former_fingerprint(dataset)}
     former = small.manifest.model_copy(update=change)
@@ -113,9 +133,9 @@ def test_images_set_aside_by_the_first_rule_are_found_again(
 def test_a_rule_that_is_unknown_is_refused(small_models: list[SmallModel]) -> None:
     """A later one may have set other images aside."""
     manifest = small_models[0].manifest
-    later = {**manifest.training, "split_rule": 3}
+    later = {**manifest.training, "split_rule": 4}
 
-    with pytest.raises(DataError, match=r"set aside by rule 3.*upgrade goodserve"):
+    with pytest.raises(DataError, match=r"set aside by rule 4.*upgrade goodserve"):
         validation_images(manifest.model_copy(update={"training": later}), "folder:anywhere")
 
 

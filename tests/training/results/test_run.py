@@ -57,7 +57,7 @@ def test_damaged_settings_are_named(tmp_path: Path, content: str) -> None:
 
 @pytest.mark.parametrize(
     ("content", "found"),
-    [({"data": "cifar10:x", "seed": 0}, 1), ({"format": 7, "settings": {}}, 7)],
+    [({"data": "cifar10:x", "seed": 0}, 1), ({"format": 8, "settings": {}}, 8)],
 )
 def test_a_run_of_another_format_is_refused(
     tmp_path: Path, content: dict[str, object], found: int
@@ -65,9 +65,7 @@ def test_a_run_of_another_format_is_refused(
     """The message says which format it is, which one is read, and what to do."""
     (tmp_path / "settings.json").write_text(json.dumps(content))
 
-    message = (
-        f"is of format {found}, this version of goodserve reads 3, 4, 5 and 6; train the run anew"
-    )
+    message = f"is of format {found}, this version of goodserve reads 3, 4, 5, 6 and 7; train the"
     with pytest.raises(CheckpointError, match=message):
         Run(tmp_path).settings()
 
@@ -97,6 +95,16 @@ def test_settings_of_format_5_mean_what_they_meant(tmp_path: Path) -> None:
 
         assert found.data.image_size == size
         assert found.optimiser.freeze_after == (0.1, 0.5)
+
+
+def test_a_run_of_format_6_keeps_its_splits(tmp_path: Path) -> None:
+    """Drawn by their paths, pictures that it learned from would come into its test."""
+    settings = {"data": {"source": "folder:x"}}
+    for written, rule in ((6, 2), (7, 3)):
+        content = {"format": written, "settings": settings}
+        (tmp_path / "settings.json").write_text(json.dumps(content))
+
+        assert Run(tmp_path).settings().data.split_rule == rule
 
 
 def test_a_network_of_format_4_has_its_convolutions(
