@@ -13,7 +13,7 @@ from model.artifact.manifest import Manifest
 from model.artifact.version import VersionId
 
 # What a run notes beside its settings, and where its data lay.
-_NO_FLAGS = {"data", "cache", "initial", "preset", "split_rule", "kept_epoch", "weights"}
+_NO_FLAGS = {"data", "cache", "initial", "preset", "kept_epoch", "weights"}
 
 
 def model_card(version: VersionId, manifest: Manifest, content: bytes) -> str:
