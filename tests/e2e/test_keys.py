@@ -50,7 +50,7 @@ def test_processes_share_a_rate_and_see_changes(tmp_path: Path) -> None:
         while in_a_row < 10:
             answer = httpx.get(f"{server.url}/admin/models", headers=headers)
             in_a_row = in_a_row + 1 if answer.status_code == 200 else 0
-            assert time.monotonic() - made < 10
+            assert time.monotonic() - made < 60
         assert server.stop() == 0
 
     assert passed == {200: 10, 429: 30}
