@@ -76,7 +76,7 @@ def test_the_admin_port_is_the_only_one(tmp_path: Path, workers: str) -> None:
         label = httpx.put(f"{here}/tiny/versions/1/labels/best", headers=headers)
         other = httpx.post(f"{found[1]}/predict", headers=headers)
         elsewhere = httpx.get(there, headers=headers)
-        described = httpx.get(f"{found[1]}/openapi.json").json()["paths"]
+        described = httpx.get(f"{found[1]}/openapi.json", timeout=60).json()["paths"]
         assert server.stop() == 0
 
     assert (without, states.status_code, label.status_code) == (401, 200, 200)
