@@ -22,7 +22,7 @@ from benchmarks.usage import tree
 _REQUEST = f"GET /health/live HTTP/1.1\r\nHost: {HOST}\r\n\r\n".encode()
 _START_S = 120
 _SETTLE_S = 1  # a process that is starting still opens files meanwhile
-_TOLD_S = 0.02  # in which a supervisor has heard of the connections that a process closed
+_TOLD_S = 0.02  # in which a process begins to tell its supervisor of connections that it closed
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -61,6 +61,8 @@ def shares(pid: int, port: int, size: int) -> list[int]:
     while _open_files(pid) > files and time.monotonic() < deadline:
         time.sleep(0.01)
     time.sleep(_TOLD_S)
+    while not _have_told(pid) and time.monotonic() < deadline + _SETTLE_S:
+        time.sleep(0.002)
     return counts
 
 
@@ -100,6 +102,13 @@ def _open_files(pid: int) -> int:
         with suppress(psutil.NoSuchProcess):
             count += process.num_fds()
     return count
+
+
+def _have_told(pid: int) -> bool:
+    """Tell whether nobody has work left: first those who tell, then the one who hears of it."""
+    with suppress(psutil.NoSuchProcess):
+        return all(p.status() == psutil.STATUS_SLEEPING for p in [*_serving(pid), *tree(pid)[:1]])
+    return False
 
 
 def _held_by(process: psutil.Process, port: int) -> int:

@@ -1,5 +1,6 @@
 """The servers that are measured: started on a free port, and stopped whatever happens."""
 
+import atexit
 import http.client
 import os
 import random
@@ -165,14 +166,24 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def free_port() -> int:
-    """Take a port that nobody holds.
+    """Take a port that nobody holds, and keep it until this process ends.
+
+    A server that sets `SO_REUSEADDR`, as all that are started here do, can listen there. Another
+    process that looks for a port passes it over, however late the server comes.
 
     Raises:
         ServerError: none of a hundred was free.
     """
     for port in random.sample(_PORTS, 100):
-        with socket.socket() as trial, suppress(OSError):
+        trial = socket.socket()
+        try:
             trial.bind((HOST, port))
-            return port
+        except OSError:
+            trial.close()
+            continue
+        # Not before: then it would share a port that another process keeps in the same way.
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        atexit.register(trial.close)
+        return port
     reason = f"none of 100 ports between {_PORTS.start} and {_PORTS.stop} is free"
     raise ServerError(reason)

@@ -16,10 +16,10 @@ SENT = requests(Message("/predict", "image/png", (b"one", b"two")))
 
 
 async def lived(statuses: list[int], connections: int, rate: float = 0) -> Answers:
-    """Let a crowd live for a fifth of a second beside a server that gives `statuses`."""
+    """Let a crowd live for half a second beside a server that gives `statuses`."""
     async with answering(statuses) as port:
         crowd = Crowd(port, SENT)
-        began, ended = await crowd.stay(connections, 0.2, rate)
+        began, ended = await crowd.stay(connections, 0.5, rate)
         await crowd.leave()
     return crowd.tally.between(began, ended)
 
@@ -56,14 +56,14 @@ async def test_a_server_that_refuses_connections_is_counted() -> None:
 
 
 async def test_a_rate_is_kept() -> None:
-    """All connections together offer so many requests in a second: about 20 in this time.
+    """All connections together offer so many requests in a second: about 50 in this time.
 
-    Both bounds lie where requests that come by chance lead once in hundreds of millions of runs;
-    a crowd without a pause sends hundreds of requests meanwhile.
+    The upper bound lies where requests that come by chance lead once in hundreds of millions of
+    runs; a crowd without a pause sends over a thousand requests meanwhile.
     """
     answers = await lived([200], connections=8, rate=100)
 
-    assert 1 <= answers.accepted.sum() <= 60
+    assert 1 <= answers.accepted.sum() <= 150
 
 
 async def test_hanging_up_is_not_counted_as_broken() -> None:

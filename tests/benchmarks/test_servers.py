@@ -41,7 +41,7 @@ def test_a_server_runs_for_as_long_as_the_block() -> None:
 
     assert server.first_answer_s > 0
     assert len(processes) == 2
-    psutil.wait_procs(processes, timeout=5)
+    psutil.wait_procs(processes, timeout=60)
     assert not any(process.is_running() for process in processes)
 
 
@@ -59,7 +59,7 @@ def test_the_whole_tree_is_measured() -> None:
     with running(ANSWERING, PROBE) as server:
         alone = psutil.Process(server.pid).memory_info().rss
         memory, cpu = memory_bytes(server.pid), cpu_s(server.pid)
-        idle = wait_until_idle(server.pid, at_most_s=5)
+        idle = wait_until_idle(server.pid, at_most_s=60)
 
     assert 0.5 * alone < memory < 3 * alone
     assert 0 < cpu < 10

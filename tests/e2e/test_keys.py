@@ -50,7 +50,7 @@ def test_processes_share_a_rate_and_see_changes(tmp_path: Path) -> None:
         while in_a_row < 10:
             answer = httpx.get(f"{server.url}/admin/models", headers=headers)
             in_a_row = in_a_row + 1 if answer.status_code == 200 else 0
-            assert time.monotonic() - made < 10
+            assert time.monotonic() - made < 60
         assert server.stop() == 0
 
     assert passed == {200: 10, 429: 30}
@@ -76,7 +76,7 @@ def test_the_admin_port_is_the_only_one(tmp_path: Path, workers: str) -> None:
         label = httpx.put(f"{here}/tiny/versions/1/labels/best", headers=headers)
         other = httpx.post(f"{found[1]}/predict", headers=headers)
         elsewhere = httpx.get(there, headers=headers)
-        described = httpx.get(f"{found[1]}/openapi.json").json()["paths"]
+        described = httpx.get(f"{found[1]}/openapi.json", timeout=60).json()["paths"]
         assert server.stop() == 0
 
     assert (without, states.status_code, label.status_code) == (401, 200, 200)

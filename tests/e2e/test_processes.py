@@ -56,7 +56,7 @@ def port_of(server: Server) -> int:
     return port
 
 
-def until(condition: Callable[[], bool], seconds: float = 30) -> float:
+def until(condition: Callable[[], bool], seconds: float = 60) -> float:
     """Wait for a condition; say how many seconds it took."""
     began = time.monotonic()
     while not condition():

@@ -66,7 +66,7 @@ def test_sigterm_answers_what_is_in_flight(repository: Path, workers: str) -> No
         def slow_body() -> Iterator[bytes]:
             yield PICTURE[:100]
             begun.set()
-            assert go_on.wait(30)
+            assert go_on.wait(60)
             yield PICTURE[100:]
 
         def send() -> None:
@@ -74,12 +74,12 @@ def test_sigterm_answers_what_is_in_flight(repository: Path, workers: str) -> No
 
         sender = threading.Thread(target=send)
         sender.start()
-        assert begun.wait(30)
+        assert begun.wait(60)
         server.process.send_signal(signal.SIGTERM)
-        refused_within(server.url, seconds=10)
+        refused_within(server.url, seconds=60)
         go_on.set()
         sender.join()
-        server.process.communicate(timeout=30)
+        server.process.communicate(timeout=60)
 
     assert statuses == [200]
     assert server.process.returncode == 0
@@ -137,7 +137,7 @@ def test_a_worker_that_dies_leaves_no_gauge_behind(repository: Path) -> None:
         until_all_serve(server.process.pid, httpx.URL(server.url).port or 0)
         os.kill(workers_of(server.process.pid)[0], signal.SIGKILL)
         ModelRepository(repository).activate(VersionId("colours", "2"))
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while (active := active_versions(server.url)) != {"2"}:
             assert time.monotonic() < deadline, active
             time.sleep(0.2)

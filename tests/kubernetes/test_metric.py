@@ -60,10 +60,22 @@ def prometheus(folder: Path, targets: dict[str, str]) -> Iterator[str]:
         stderr=subprocess.DEVNULL,
     )
     try:
+        until_ready(f"http://{address}/-/ready")
         yield f"http://{address}"
     finally:
         process.kill()
         process.wait()
+
+
+def until_ready(url: str) -> None:
+    """Wait until it answers; before, it refuses in plain text."""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        with suppress(httpx.TransportError):
+            if httpx.get(url).is_success:
+                return
+        time.sleep(0.1)
+    raise AssertionError(url)
 
 
 @contextmanager
@@ -116,8 +128,7 @@ def test_a_busy_pod_waits_and_an_idle_one_does_not(tmp_path: Path) -> None:
         deadline = time.monotonic() + 120
         while time.monotonic() < deadline and not (found.keys() == set(PODS) and found["busy"]):
             time.sleep(1)
-            with suppress(httpx.TransportError):  # it still starts
-                found = query(url, asked(PODS))
+            found = query(url, asked(PODS))
 
     assert found["idle"] == 0
     # A part of what callers wait; their clocks also see the run, the way, and each other.

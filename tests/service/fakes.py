@@ -30,7 +30,7 @@ from service.predict.worker import Crew
 
 LABELS = ("blue", "green", "red")
 _COLOUR_OF_LABEL = [2, 1, 0]
-_WAIT_S = 10
+_WAIT_S = 60
 
 
 class FakeSession:

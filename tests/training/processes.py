@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 
-def wait_for_an_epoch(process: subprocess.Popen[str], run: Path, timeout_s: float = 120) -> None:
+def wait_for_an_epoch(process: subprocess.Popen[str], run: Path, timeout_s: float = 300) -> None:
     """Wait for the first epoch's line in the log."""
     log, deadline = run / "log.jsonl", time.monotonic() + timeout_s
     while not (log.exists() and log.read_text()):

@@ -19,7 +19,7 @@ from training.__main__ import main
 from training.results.run import Run
 
 CIFAR_FLAGS = shlex.split(
-    "--limit-train 1500 --limit-test 200 --epochs 2 --batch-size 50 --widths 8,16,16 "
+    "--limit-train 1500 --limit-test 200 --epochs 2 --batch-size 25 --widths 8,16,16 "
     "--pool-before 2,3 --threads 1 --quiet"
 )
 FOLDER_FLAGS = shlex.split(
@@ -43,7 +43,7 @@ def interrupt_in_second_epoch(process: subprocess.Popen[str], run: Path) -> str:
     """Press Ctrl-C after the first epoch."""
     wait_for_an_epoch(process, run)
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=300)
     assert process.returncode == 130, errors
     return errors
 
@@ -55,7 +55,8 @@ def test_interrupted_and_resumed_equals_uninterrupted(real_data: Path, tmp_path:
     flags = [*CIFAR_FLAGS, "--precision", "float32"]
     assert main(["fit", data, "--run", str(whole), *flags]) == 0
 
-    process = fit(data, "--run", str(broken), *flags)
+    # A checkpoint after every step: the epoch lasts long enough for the signal to come in it.
+    process = fit(data, "--run", str(broken), *flags, "--checkpoint-every-s", "0.000001")
     errors = interrupt_in_second_epoch(process, broken)
     checkpoint = Run(broken).load()
     assert main(["fit", "--run", str(broken), "--resume"]) == 0
@@ -63,7 +64,7 @@ def test_interrupted_and_resumed_equals_uninterrupted(real_data: Path, tmp_path:
     assert "go on with --resume" in errors
     assert checkpoint is not None
     assert checkpoint.epoch == 1
-    assert 0 < checkpoint.step < 27
+    assert 0 < checkpoint.step < 54
     expected, found = weights(whole), weights(broken)
     assert all(torch.equal(expected[name], found[name]) for name in expected)
     logs = [(run / "log.jsonl").read_text().splitlines() for run in (whole, broken)]

@@ -1,7 +1,6 @@
 """What no client of its own accord sends: plain messages, contents, limits, odd requests."""
 
 import re
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,8 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from benchmarks.servers import free_port
-from tests.service.fakes import FakeSession, fake_repository
+from tests.service.fakes import FakeSession, Gate, fake_repository
 from tests.service.grpc.strategies import FILE, GREY, requests
+from tests.service.http.test_protocol import until_metric
 from tests.service.models import fake_app_on, served
 
 grpc = pytest.importorskip("grpc")
@@ -50,7 +50,7 @@ def ask(service: httpx.Client, port: int) -> Iterator[Ask]:
         def call(method: str, message: Any, **options: Any) -> Any:
             sent = message if isinstance(message, bytes) else message.SerializeToString()
             found = channel.unary_unary(f"/{server.SERVICE}/{method}")
-            answer, state = found.with_call(sent, **{"timeout": 10, **options})
+            answer, state = found.with_call(sent, **{"timeout": 60, **options})
             return getattr(pb, f"{method}Response").FromString(answer), state
 
         yield call
@@ -191,38 +191,31 @@ def test_a_message_over_the_limit_is_refused(ask: Ask) -> None:
 
 def test_a_deadline_reaches_the_queue(tmp_path: Path) -> None:
     """What cannot be run in time is not run, and the caller is told at its deadline."""
-    port, session = free_port(), SlowSession()
+    port, session, gate = free_port(), FakeSession(), Gate()
     fake_repository(tmp_path)
     message = infer(
         inputs=[tensor(datatype="UINT8", shape=GREY.shape)], raw_input_contents=[GREY.tobytes()]
     )
+    app = fake_app_on(tmp_path, session=session, grpc_port=port, lane_workers=1)
     with (
-        served(fake_app_on(tmp_path, session=session, grpc_port=port)) as client,
+        served(app) as client,
         grpc.insecure_channel(f"127.0.0.1:{port}") as channel,
     ):
-        session.pause_s = 2.0
+        session.run = gate
         call = channel.unary_unary(f"/{server.SERVICE}/ModelInfer")
-        started = time.monotonic()
+        first = call.future(message.SerializeToString(), timeout=60)
+        gate.wait_until_entered()
+        runs = len(session.batches)
         with pytest.raises(grpc.RpcError) as late:
             call(message.SerializeToString(), timeout=0.1)
-        took_s = time.monotonic() - started
-        session.pause_s = 0
+        gate.let(10)
+        first.result()
+        until_metric(client, "goodserve_queue_depth 0.0")
         ready = client.get("/health/ready").status_code
 
     assert late.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
-    assert took_s < 1.5
+    assert len(session.batches) == runs
     assert ready == 200
-
-
-class SlowSession(FakeSession):
-    """A session that takes its time."""
-
-    pause_s = 0.0
-
-    def __call__(self, *given: Any) -> Any:
-        """Answer after a while."""
-        time.sleep(self.pause_s)
-        return super().__call__(*given)
 
 
 @settings(max_examples=500, derandomize=True, suppress_health_check=list(HealthCheck))
@@ -256,5 +249,5 @@ def test_an_unknown_method(service: httpx.Client, port: int) -> None:
     with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
         for method in ("ModelStreamInfer", "Ghost"):
             with pytest.raises(grpc.RpcError) as refused:
-                channel.unary_unary(f"/{server.SERVICE}/{method}")(b"", timeout=5)
+                channel.unary_unary(f"/{server.SERVICE}/{method}")(b"", timeout=60)
             assert refused.value.code() == grpc.StatusCode.UNIMPLEMENTED

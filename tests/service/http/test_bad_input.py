@@ -280,13 +280,14 @@ def test_a_huge_body_of_unknown_keys_stalls_nobody(tmp_path: Path) -> None:
     assert len(body) > 28_000_000
 
     with served(fake_app_on(tmp_path)) as client:
-        started = time.perf_counter()
+        # Of this process, which is client and server: others may keep the cores meanwhile.
+        started = time.process_time()
         client.post("/predict", content=b"x" * len(body), headers=headers)
-        transport_s = time.perf_counter() - started
-        started = time.perf_counter()
+        transport_s = time.process_time() - started
+        started = time.process_time()
         response = client.post("/predict", content=body, headers=headers)
-        elapsed = time.perf_counter() - started
+        taken_s = time.process_time() - started
 
     assert_problem(response, 422, "bad-field", "unknown field `key0`")
     # Reading all of it takes some twenty times as long as only taking it in.
-    assert elapsed < 4 * transport_s + 0.5
+    assert taken_s < 4 * transport_s + 0.5

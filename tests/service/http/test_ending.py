@@ -11,7 +11,7 @@ import pytest
 from service.http.protocol import BoundedProtocol
 from tests.pictures import coloured, encoded
 from tests.service.fakes import fake_repository
-from tests.service.http.test_protocol import all_of
+from tests.service.http.test_protocol import all_of, json_of
 from tests.service.models import fake_app_on, server_of
 
 FILE = encoded(coloured("red", 0))
@@ -62,7 +62,7 @@ def test_a_last_request_is_answered(tmp_path: Path, request_: bytes, before: byt
     ):
         if before == ALIVE:
             connection.sendall(before)
-            assert b" 200 " in connection.recv(65536)
+            assert b" 200 " in json_of(connection)
         elif before:
             connection.sendall(before)
             time.sleep(0.05)  # either way the answer is the same
@@ -87,6 +87,8 @@ def test_a_silent_connection_holds_up_nothing(tmp_path: Path) -> None:
     ):
         halved.sendall(PREDICT[:20])
         server.should_exit = True
+        for _ in range(2):
+            assert Told.told.acquire(timeout=WAIT_S)
 
         assert all_of(silent) == b""
         assert all_of(halved) == b""

@@ -10,6 +10,7 @@ import httpx
 
 from tests.pictures import coloured, encoded
 from tests.service.fakes import FakeSession, Gate, fake_repository
+from tests.service.http.test_protocol import all_of
 from tests.service.models import fake_app_on, served
 
 FILES = [encoded(coloured("red", 0))]
@@ -52,19 +53,17 @@ def test_a_body_that_does_not_come_is_given_up(tmp_path: Path) -> None:
     """A caller who stops in the middle of a body is told so, and its place is free again."""
     fake_repository(tmp_path)
 
-    with served(fake_app_on(tmp_path, read_timeout_s=0.2, max_concurrent_requests=1)) as client:
+    with served(fake_app_on(tmp_path, read_timeout_s=0.5, max_concurrent_requests=1)) as client:
         url = client.base_url
         head = b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: 999\r\n\r\n"
-        with socket.create_connection((url.host, url.port or 80), timeout=10) as connection:
+        with socket.create_connection((url.host, url.port or 80), timeout=60) as connection:
             connection.sendall(head + FILES[0][:10])
-            answer = connection.recv(4096)
-            is_closed = connection.recv(4096) == b""
+            answer = all_of(connection)
         assert client.post("/predict", content=FILES[0]).status_code == 200
 
     assert answer.startswith(b"HTTP/1.1 408")
     assert b"connection: close" in answer
-    assert b"the body did not come within 0.2 s" in answer
-    assert is_closed
+    assert b"the body did not come within 0.5 s" in answer
 
 
 def test_bodies_together_may_hold_so_many_bytes(tmp_path: Path) -> None:
@@ -77,7 +76,7 @@ def test_bodies_together_may_hold_so_many_bytes(tmp_path: Path) -> None:
     with served(app) as client:
         url = client.base_url
         head = b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: 30000\r\n\r\n"
-        with socket.create_connection((url.host, url.port or 80), timeout=10) as connection:
+        with socket.create_connection((url.host, url.port or 80), timeout=60) as connection:
             connection.sendall(head + b"x" * 29_999)
             until_status(client, 429)
             connection.sendall(b"x")
@@ -87,7 +86,7 @@ def test_bodies_together_may_hold_so_many_bytes(tmp_path: Path) -> None:
 
 def until_status(client: httpx.Client, status: int) -> None:
     """Send until the answer has this status."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while client.post("/predict", content=FILES[0]).status_code != status:
         assert time.monotonic() < deadline
 

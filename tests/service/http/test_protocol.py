@@ -1,6 +1,7 @@
 """The head of a request is bounded in bytes, lines and seconds; connections in number."""
 
 import json
+import select
 import socket
 import time
 from collections.abc import Iterator
@@ -33,6 +34,14 @@ class Few(BoundedProtocol):
 
 @pytest.fixture
 def client(tmp_path: Path) -> Iterator[httpx.Client]:
+    """Serve a fake session."""
+    fake_repository(tmp_path)
+    with served(fake_app_on(tmp_path)) as client:
+        yield client
+
+
+@pytest.fixture
+def impatient(tmp_path: Path) -> Iterator[httpx.Client]:
     """Serve a fake session by an impatient protocol."""
     fake_repository(tmp_path)
     with served(fake_app_on(tmp_path), Impatient) as client:
@@ -42,7 +51,7 @@ def client(tmp_path: Path) -> Iterator[httpx.Client]:
 def connected(client: httpx.Client) -> socket.socket:
     """Open a connection of one's own."""
     url = client.base_url
-    return socket.create_connection((url.host, url.port or 80), timeout=10)
+    return socket.create_connection((url.host, url.port or 80), timeout=60)
 
 
 def all_of(connection: socket.socket) -> bytes:
@@ -54,6 +63,14 @@ def all_of(connection: socket.socket) -> bytes:
     except ConnectionResetError:
         pass  # it closed while we were still sending
     return b"".join(parts)
+
+
+def json_of(connection: socket.socket) -> bytes:
+    """Read an answer to the end of its JSON: head and body may come one after the other."""
+    answer = b""
+    while not answer.endswith(b"}") and (more := connection.recv(65536)):
+        answer += more
+    return answer
 
 
 def assert_refused(answer: bytes, status: int, kind: str) -> None:
@@ -100,28 +117,29 @@ def test_a_head_that_is_too_large_is_told_so(client: httpx.Client, lines: bytes)
 
 
 @pytest.mark.parametrize("start", [b"", b"POST", HEAD, HEAD + b"content-le"])
-def test_a_head_that_does_not_come_is_given_up(client: httpx.Client, start: bytes) -> None:
+def test_a_head_that_does_not_come_is_given_up(impatient: httpx.Client, start: bytes) -> None:
     """Silent or half-sent, a connection is closed with a reason after its time."""
-    with connected(client) as connection:
+    with connected(impatient) as connection:
         connection.sendall(start)
-        started = time.monotonic()
 
-        assert_refused(all_of(connection), 408, "head-timeout")
-        assert time.monotonic() - started < 2
+        answer = all_of(connection)
+
+    assert_refused(answer, 408, "head-timeout")
+    assert b"did not come within 0.2 s" in answer
 
 
-def test_a_head_that_trickles_in_is_given_up(client: httpx.Client) -> None:
+def test_a_head_that_trickles_in_is_given_up(impatient: httpx.Client) -> None:
     """Each byte does not buy more time."""
-    with connected(client) as connection:
-        started = time.monotonic()
-        try:
-            for byte in HEAD * 10:
-                connection.send(bytes([byte]))
-                time.sleep(0.02)
-        except OSError:
-            pass
+    head, sent = HEAD + b"x: " + b"a" * 300, 0
+    with connected(impatient) as connection:
+        for byte in head:
+            sent += connection.send(bytes([byte]))
+            if select.select([connection], [], [], 0.02)[0]:
+                break
+        answer = all_of(connection)
 
-        assert time.monotonic() - started < 2
+    assert_refused(answer, 408, "head-timeout")
+    assert sent < len(head)
 
 
 def test_connections_are_bounded_in_number(tmp_path: Path) -> None:
@@ -133,7 +151,7 @@ def test_connections_are_bounded_in_number(tmp_path: Path) -> None:
             answer = all_of(beyond)
         for connection in open_ones:
             connection.close()
-        deadline, status = time.monotonic() + 20, 503
+        deadline, status = time.monotonic() + 60, 503
         while status == 503 and time.monotonic() < deadline:
             status = httpx.post(f"{client.base_url}/predict", content=FILE).status_code
 
@@ -220,9 +238,9 @@ def test_a_body_that_nobody_reads_is_given_up(tmp_path: Path) -> None:
         with connected(client) as first:
             files = [("image", ("a.png", FILE))] * 32
             body = httpx.Request("POST", client.base_url, files=files)
-            first.sendall(HEAD + b"content-type: " + body.headers["content-type"].encode())
-            content = body.read()
-            first.sendall(b"\r\ncontent-length: %d\r\n\r\n" % len(content) + content)
+            kind, content = body.headers["content-type"].encode(), body.read()
+            lines = b"content-type: %b\r\ncontent-length: %d\r\n\r\n" % (kind, len(content))
+            first.sendall(HEAD + lines + content)
             gate.wait_until_entered()
             with connected(client) as second:
                 second.sendall(request + FILE[:10])

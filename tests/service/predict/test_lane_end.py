@@ -72,7 +72,7 @@ async def test_a_worker_that_dies_is_noticed() -> None:
     lane = open_lane(loaded(FakeSession(run)))
     task = asyncio.create_task(asked(lane, 0))
     await asyncio.sleep(0)
-    await asyncio.to_thread(lane.join, 5)
+    await asyncio.to_thread(lane.join, 60)
 
     assert lane.trouble() == "a worker died"
     assert lane.is_lost()
@@ -120,7 +120,7 @@ async def test_a_lane_that_closed_is_gone_at_once() -> None:
     lane = open_lane(loaded(session))
     await asked(lane, 1)
     lane.close()
-    lane.join(timeout_s=5)
+    lane.join(timeout_s=60)
     gc.disable()
     try:
         seen, ran = weakref.ref(lane), weakref.ref(session)

@@ -21,7 +21,7 @@ from tests.trained import SmallModel, train_small_model
 PICTURE = encoded(coloured("red", 1))
 
 
-def until(condition: Callable[[], Any], seconds: float = 20) -> None:
+def until(condition: Callable[[], Any], seconds: float = 120) -> None:
     """Wait until something holds: on a machine that others use, for long."""
     deadline = time.monotonic() + seconds
     while not condition():

@@ -21,7 +21,7 @@ async def test_the_supervisor_s_end_is_noticed(reads: bool) -> None:  # noqa: FB
 
     ours.close()
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await ended.wait()
     channel.close(lambda _connection: None)
     theirs.close()

@@ -1,5 +1,6 @@
 """The one place where several processes' connections come in."""
 
+import select
 import socket
 from contextlib import ExitStack
 from typing import ClassVar, cast
@@ -82,7 +83,10 @@ async def test_who_waits_when_no_process_is_left_is_hung_up() -> None:
 def _connected(stack: ExitStack, listener: socket.socket) -> socket.socket:
     """Open a connection, which waits in the kernel's queue."""
     address = listener.getsockname()
-    return stack.enter_context(socket.create_connection(address, timeout=_PATIENCE_S))
+    caller = stack.enter_context(socket.create_connection(address, timeout=_PATIENCE_S))
+    # The caller's side may be there a moment before ours.
+    assert select.select([listener], [], [], _PATIENCE_S)[0]
+    return caller
 
 
 class _Taker:

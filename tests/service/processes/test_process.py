@@ -25,7 +25,7 @@ def started(target: Target, clock: Clock) -> Iterator[ServerProcess]:
     """Start a process, and wait for its first words."""
     process = ServerProcess(target, clock=clock)
     try:
-        assert select.select([process.channel], [], [], 30)[0]
+        assert select.select([process.channel], [], [], 60)[0]
         process.hear()
         yield process
     finally:
@@ -53,7 +53,7 @@ def test_a_process_that_has_died_takes_no_connection() -> None:
     """Not even before its end is noticed."""
     with started(targets.be_ready_and_sleep, Clock()) as process:
         process.signal(signal.SIGKILL)
-        assert select.select([process.channel], [], [], 10)[0]
+        assert select.select([process.channel], [], [], 60)[0]
 
         ours, theirs = socket.socketpair()
         with ours, theirs:

@@ -172,7 +172,7 @@ def test_a_run_killed_while_decoding_leaves_no_half_cache(tmp_path: Path) -> Non
             assert process.poll() is None
         helpers = psutil.Process(process.pid).children(recursive=True)
         process.kill()
-    assert not psutil.wait_procs(helpers, timeout=20)[1]
+    assert not psutil.wait_procs(helpers, timeout=60)[1]
     assert not list(cache.glob("*/pixels.npy"))
 
     found = everything(load(f"folder:{data}", cache=cache, image_size=96))

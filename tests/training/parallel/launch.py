@@ -40,7 +40,7 @@ def ranks(commands: Sequence[Sequence[str]]) -> list[subprocess.Popen[str]]:
     ]
 
 
-def ended(process: subprocess.Popen[str], timeout_s: float = 120) -> tuple[int, str, str]:
+def ended(process: subprocess.Popen[str], timeout_s: float = 300) -> tuple[int, str, str]:
     """Wait for a process; give its exit status, output and errors."""
     output, errors = process.communicate(timeout=timeout_s)
     return process.returncode, output, errors

@@ -71,7 +71,7 @@ def test_a_killed_process_ends_the_others_and_not_the_run(data: Path, tmp_path: 
     wait_for_an_epoch(leader, run)
 
     follower.kill()
-    status, _, errors = ended(leader, timeout_s=120)
+    status, _, errors = ended(leader)
     follower.communicate()
 
     assert status == 2
