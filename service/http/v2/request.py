@@ -35,9 +35,7 @@ class InputTensor(msgspec.Struct):
     """One input: its data here, or behind the JSON part where `binary_data_size` is given."""
 
     name: str
-    shape: Annotated[
-        list[Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]], msgspec.Meta(max_length=MOST_AXES)
-    ]
+    shape: list[Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]]
     datatype: str
     parameters: Parameters | None = None
     # Decoded by `inputs`, which knows the datatype and, by the model, how much there may be.
@@ -54,10 +52,10 @@ class OutputAsked(msgspec.Struct):
 class InferRequest(msgspec.Struct):
     """The JSON part; fields and parameters that are unknown are ignored, as the protocol has it."""
 
-    inputs: Annotated[list[InputTensor], msgspec.Meta(max_length=MOST_INPUTS)]
+    inputs: list[InputTensor]
     id: str | None = None
     parameters: Parameters | None = None
-    outputs: Annotated[list[OutputAsked], msgspec.Meta(max_length=MOST_OUTPUTS)] | None = None
+    outputs: list[OutputAsked] | None = None
 
 
 class Parsed(NamedTuple):

@@ -52,24 +52,17 @@ def value_of(found: ForwardForwardNetwork) -> float:
     return float(next(found.parameters()).detach().flatten()[0])
 
 
-def test_the_part_of_an_epoch_is_kept_where_the_run_ends_with_it(tmp_path: Path) -> None:
-    """It validated best, and its weights are those that the network has."""
+@pytest.mark.parametrize(("accuracy", "kept"), [(0.9, 2), (0.4, 1)], ids=["better", "worse"])
+def test_the_part_that_a_run_ends_with_is_kept_if_it_is_the_best(
+    tmp_path: Path, accuracy: float, kept: int
+) -> None:
+    """Its weights are those that the network has; otherwise the whole epoch's are put back."""
     keeper, ends_with = Keeper(Run(tmp_path), "data"), filled(2)
     keeper.see(epoch(1, 0.5), filled(1))
-    keeper.see(part := epoch(2, 0.9, is_whole=False), ends_with)
+    keeper.see(part := epoch(2, accuracy, is_whole=False), ends_with)
 
-    assert keeper.put_back(ends_with, part) == 2
-    assert value_of(ends_with) == 2
-
-
-def test_a_part_that_is_worse_is_not_kept(tmp_path: Path) -> None:
-    """The whole epoch before it is."""
-    keeper, ends_with = Keeper(Run(tmp_path), "data"), filled(2)
-    keeper.see(epoch(1, 0.5), filled(1))
-    keeper.see(part := epoch(2, 0.4, is_whole=False), ends_with)
-
-    assert keeper.put_back(ends_with, part) == 1
-    assert value_of(ends_with) == 1
+    assert keeper.put_back(ends_with, part) == kept
+    assert value_of(ends_with) == kept
 
 
 def test_a_part_that_was_completed_later_is_not_kept(tmp_path: Path) -> None:
